@@ -1,0 +1,33 @@
+"""gradlab: is a gradient that was written by hand right?"""
+
+from __future__ import annotations
+
+import importlib
+
+__version__ = "1.0.0"
+
+# Everything is imported when it is first asked for: a check in somebody's test suite should not
+# wait for matplotlib, nor a figure for the checker.
+_HOME = {
+    "check_gradients": "checking",
+    "error_curve": "curves",
+    "numerical_gradient": "differences",
+    "paraboloid": "data",
+    "structured_gradient": "structured",
+    "taylor_test": "curves",
+}
+_MODULES = {"bugs", "exercises", "explorers", "mlp", "plots"}
+
+__all__ = sorted({*_HOME, *_MODULES})
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"gradlab.{_HOME[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"gradlab.{name}")
+    raise AttributeError(f"module 'gradlab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
