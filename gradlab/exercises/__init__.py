@@ -1,0 +1,111 @@
+"""Answers checked, with feedback that recognises the common mistakes.
+
+The exercises of notebook ``NN`` live in ``lessonNN.py``: one judge each, registered under a name that
+begins with the number of its notebook. :func:`check` finds the judge, prints its sentence and
+remembers what is solved; :func:`progress` shows it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from gradlab.exercises.feedback import NotAttempted, Wrong
+
+__all__ = ["Exercise", "check", "exercise", "progress"]
+
+LESSONS = tuple(f"{number:02d}" for number in range(1, 10))
+
+
+class Exercise(NamedTuple):
+    """One exercise: its registered name, its title, and the judge of its answers."""
+
+    name: str
+    title: str
+    judge: Callable[[Any], str]
+
+
+_registered: dict[str, Exercise] = {}
+_solved: set[str] = set()
+
+
+def exercise(name: str, title: str) -> Callable[[Callable[[Any], str]], Callable[[Any], str]]:
+    """Register a judge under ``name``, such as ``"03_hidden_layer"``.
+
+    The judge takes the learner's answer and returns the sentence for a right one; it raises
+    ``Wrong`` or ``NotAttempted`` (:mod:`gradlab.exercises.feedback`) otherwise.
+    """
+
+    def register(judge: Callable[[Any], str]) -> Callable[[Any], str]:
+        _registered[name] = Exercise(name, title, judge)
+        return judge
+
+    return register
+
+
+def check(name: str, answer: Any) -> None:
+    """Judge an answer and print one sentence about it.
+
+    Parameters
+    ----------
+    name
+        The exercise, as the notebook's stub names it.
+    answer
+        Anything. ``...`` or ``None``, or a function that returns one of them, is not attempted
+        yet. Whatever else it is, the answer is a sentence and never a traceback.
+
+    Raises
+    ------
+    ValueError
+        If there is no exercise of that name.
+    """
+    found = _find(name)
+    _solved.discard(name)
+    try:
+        sentence = found.judge(answer)
+    except NotAttempted as missing:
+        print(f"Not attempted yet. {missing}".rstrip())
+    except Wrong as wrong:
+        print(f"Not yet. {wrong}")
+    except Exception as error:  # an answer that no judge foresaw is still an answer
+        print(f"Not yet. The answer could not be read ({type(error).__name__}: {error}).")
+    else:
+        _solved.add(name)
+        print(f"Right. {sentence}")
+
+
+def progress(lesson: str) -> None:
+    """Print which exercises of a notebook stand solved.
+
+    Parameters
+    ----------
+    lesson
+        The number of the notebook, ``"01"`` to ``"09"``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such notebook.
+    """
+    exercises = _exercises_of(lesson)
+    solved = [one.name in _solved for one in exercises]
+    print(f"{sum(solved)} of {len(exercises)} exercises solved in this notebook.")
+    for one, done in zip(exercises, solved, strict=True):
+        print(f"  {'solved ' if done else 'to do  '} {one.title}")
+
+
+def _find(name: str) -> Exercise:
+    names = [one.name for one in _exercises_of(str(name)[:2])]
+    if name not in names:
+        raise ValueError(
+            f"there is no exercise {name!r}; notebook {name[:2]} has {', '.join(names)}"
+        )
+    return _registered[name]
+
+
+def _exercises_of(lesson: str) -> list[Exercise]:
+    if lesson not in LESSONS:
+        raise ValueError(f"lesson must be '01' to '09', not {lesson!r}")
+    importlib.import_module(f"gradlab.exercises.lesson{lesson}")
+    return [one for one in _registered.values() if one.name.startswith(lesson)]

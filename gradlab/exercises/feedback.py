@@ -1,0 +1,219 @@
+"""What turns a learner's answer into one helpful sentence.
+
+A judge reads an answer and returns the sentence that says it is right; on the way it raises
+:class:`Wrong` with the sentence that helps, or :class:`NotAttempted`. The helpers here do the
+reading, so that a judge holds only what its own exercise knows: the truth and the usual mistakes.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gradlab.signatures import constant_ratio
+
+__all__ = [
+    "NotAttempted",
+    "Wrong",
+    "call",
+    "choice",
+    "number",
+    "same_array",
+    "same_arrays",
+    "shape",
+]
+
+
+class Wrong(Exception):
+    """The answer is wrong; the message is the sentence for the learner."""
+
+
+class NotAttempted(Exception):
+    """There is no answer yet; the message, if any, says what is missing."""
+
+
+def attempted(answer: Any) -> Any:
+    """Pass ``answer`` through unless it is still the stub's ``...`` (or ``None``)."""
+    if answer is None or answer is ...:
+        raise NotAttempted
+    return answer
+
+
+def call(function: Any, *arguments: Any) -> Any:
+    """Call the learner's function on copies of ``arguments`` and return what it returns.
+
+    Raises
+    ------
+    NotAttempted
+        If there is no function yet, or it returns nothing.
+    Wrong
+        If it is not a function, or raises an exception of its own.
+    """
+    attempted(function)
+    if not callable(function):
+        raise Wrong(f"A function is asked for here; this is {described(function)}.")
+    try:
+        answer = function(*copy.deepcopy(arguments))
+    except Exception as error:
+        said = f": {error}" if str(error) else ""
+        raise Wrong(f"Your function stopped with {type(error).__name__}{said}.") from None
+    if answer is None or answer is ...:
+        raise NotAttempted("The function returns nothing so far.")
+    return answer
+
+
+def number(answer: Any, name: str = "the answer") -> float:
+    """Read one finite real number."""
+    attempted(answer)
+    try:
+        value = np.asarray(answer, dtype=float)
+    except (TypeError, ValueError):
+        raise Wrong(f"A number is asked for {name}; this is {described(answer)}.") from None
+    if value.size != 1:
+        raise Wrong(f"One number is asked for {name}; this has {value.size} of them.")
+    if not np.isfinite(value).all():
+        raise Wrong(
+            f"{sentence_case(name)} is {value.item()}: something divided by zero or overflowed."
+        )
+    return value.item()
+
+
+def choice(answer: Any, choices: tuple[str, ...]) -> str:
+    """Read one of ``choices``, whatever its case and the blanks around it."""
+    attempted(answer)
+    text = answer.strip().lower() if isinstance(answer, str) else None
+    for option in choices:
+        if text == option.lower():
+            return option
+    quoted = ", ".join(repr(option) for option in choices)
+    raise Wrong(f"Choose one of {quoted}; this is {described(answer)}.")
+
+
+def shape(answer: Any, name: str = "a shape") -> tuple[int, ...]:
+    """Read a shape: a tuple (or list) of whole numbers."""
+    attempted(answer)
+    if isinstance(answer, (tuple, list)):
+        if any(part is ... or part is None for part in answer):
+            raise NotAttempted
+        if all(isinstance(part, (int, np.integer)) for part in answer):
+            return tuple(int(part) for part in answer)
+    raise Wrong(f"A shape such as (20, 2) is asked for {name}; this is {described(answer)}.")
+
+
+def same_array(
+    answer: Any,
+    truth: np.ndarray,
+    name: str,
+    mistakes: Mapping[str, np.ndarray] | None = None,
+    rtol: float = 1e-6,
+) -> None:
+    """Compare an array value by value, and name the mistake when it has a signature.
+
+    Parameters
+    ----------
+    answer
+        The learner's.
+    truth
+        The right values.
+    name
+        What the learner calls it, such as ``dW2``.
+    mistakes
+        For each common mistake the sentence that helps, and the array that the mistake gives.
+    rtol
+        Relative to the largest entry of ``truth``.
+
+    Raises
+    ------
+    NotAttempted, Wrong
+    """
+    attempted(answer)
+    truth = np.asarray(truth, dtype=float)
+    try:
+        values = np.asarray(answer, dtype=float)
+    except (TypeError, ValueError):
+        raise Wrong(f"{name} should be an array of numbers; this is {described(answer)}.") from None
+    for sentence, wrong in (mistakes or {}).items():
+        if values.shape == np.shape(wrong) and close(values, np.asarray(wrong), rtol):
+            raise Wrong(sentence)
+    if values.shape != truth.shape:
+        if values.shape == truth.T.shape and close(values, truth.T, rtol):
+            raise Wrong(f"{name} has the right numbers, lying on their side: transpose it.")
+        raise Wrong(f"{name} has shape {values.shape}; it should have shape {truth.shape}.")
+    if not np.isfinite(values).all():
+        raise Wrong(f"{name} contains nan or infinity: something divided by zero or overflowed.")
+    if close(values, truth, rtol):
+        return
+    if values.shape == truth.T.shape and close(values, truth.T, rtol):
+        raise Wrong(f"{name} has the right numbers in transposed places.")
+    ratio = constant_ratio(values, truth)
+    if ratio is not None:
+        raise Wrong(ratio_sentence(name, ratio))
+    raise Wrong(value_by_value(values, truth, name, rtol))
+
+
+def same_arrays(
+    answer: Any,
+    truth: Mapping[str, np.ndarray],
+    mistakes: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+    rtol: float = 1e-6,
+) -> None:
+    """Compare a dict of arrays, in the order of ``truth``, and stop at the first that is wrong.
+
+    ``mistakes`` maps an array's name to its common mistakes, as in :func:`same_array`.
+    """
+    attempted(answer)
+    if not isinstance(answer, Mapping):
+        raise Wrong(f"A dict with {', '.join(truth)} is asked for; this is {described(answer)}.")
+    missing = [name for name in truth if name not in answer]
+    if missing:
+        raise Wrong(f"The dict has no {', '.join(missing)} yet.")
+    for name, values in truth.items():
+        same_array(answer[name], values, name, (mistakes or {}).get(name), rtol)
+
+
+def close(values: np.ndarray, truth: np.ndarray, rtol: float) -> bool:
+    scale = np.max(np.abs(truth), initial=0.0)
+    return bool(np.all(np.abs(values - truth) <= rtol * scale))
+
+
+def ratio_sentence(name: str, ratio: float) -> str:
+    if np.isclose(ratio, -1):
+        return f"Every entry of {name} has the right size and the wrong sign."
+    if ratio == 0:
+        return f"Every entry of {name} is zero."
+    size = f"{ratio:.4g} times" if abs(ratio) >= 1 else f"1/{1 / ratio:.4g} of"
+    return (
+        f"Every entry of {name} is {size} what it should be: "
+        f"a constant factor is missing or stands there twice."
+    )
+
+
+def value_by_value(values: np.ndarray, truth: np.ndarray, name: str, rtol: float) -> str:
+    scale = np.max(np.abs(truth))
+    wrong = np.argwhere(np.abs(values - truth) > rtol * scale)
+    first = tuple(int(i) for i in wrong[0])
+    where = f"{name}[{', '.join(map(str, first))}]" if first else name
+    count = f"{truth.size - len(wrong)} of {truth.size} entries of {name} are right. "
+    return (
+        f"{count if truth.size > 1 else ''}"
+        f"{where} is {values[first]:.4g} and should be {truth[first]:.4g}."
+    )
+
+
+def described(answer: Any) -> str:
+    """Name an unexpected answer in a few words."""
+    if isinstance(answer, str):
+        return f"the text {answer!r}" if len(answer) <= 40 else "a long text"
+    if isinstance(answer, (bool, int, float, complex, np.number, np.bool_)):
+        return f"the value {answer}"
+    if isinstance(answer, np.ndarray):
+        return f"an array of shape {answer.shape}"
+    article = "an" if type(answer).__name__[0] in "aeiou" else "a"
+    return f"{article} {type(answer).__name__}"
+
+
+def sentence_case(text: str) -> str:
+    return text[:1].upper() + text[1:]
