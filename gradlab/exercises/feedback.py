@@ -8,7 +8,7 @@ reading, so that a judge holds only what its own exercise knows: the truth and t
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,7 @@ def number(answer: Any, name: str = "the answer") -> float:
     """Read one finite real number."""
     attempted(answer)
     try:
-        value = np.asarray(answer, dtype=float)
+        value = real_array(answer)
     except (TypeError, ValueError):
         raise Wrong(f"A number is asked for {name}; this is {described(answer)}.") from None
     if value.size != 1:
@@ -132,7 +132,7 @@ def same_array(
     attempted(answer)
     truth = np.asarray(truth, dtype=float)
     try:
-        values = np.asarray(answer, dtype=float)
+        values = real_array(answer)
     except (TypeError, ValueError):
         raise Wrong(f"{name} should be an array of numbers; this is {described(answer)}.") from None
     for sentence, wrong in (mistakes or {}).items():
@@ -172,6 +172,12 @@ def same_arrays(
         raise Wrong(f"The dict has no {', '.join(missing)} yet.")
     for name, values in truth.items():
         same_array(answer[name], values, name, (mistakes or {}).get(name), rtol)
+
+
+def real_array(answer: Any) -> np.ndarray:
+    if np.iscomplexobj(answer):
+        raise TypeError  # a cast to float would drop the imaginary part with no more than a warning
+    return np.asarray(answer, dtype=float)
 
 
 def close(values: np.ndarray, truth: np.ndarray, rtol: float) -> bool:

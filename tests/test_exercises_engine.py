@@ -1,0 +1,162 @@
+"""The engine of the exercises: whatever a learner hands in, one sentence comes back."""
+
+import numpy as np
+import pytest
+
+import gradlab.exercises as exercises
+from gradlab.exercises import feedback
+
+TRUTH = np.arange(1.0, 7.0).reshape(2, 3)
+
+
+@pytest.fixture
+def practice(monkeypatch):
+    """Two exercises of a notebook of their own, and a clean record."""
+    monkeypatch.setattr(exercises, "_registered", {})
+    monkeypatch.setattr(exercises, "_solved", set())
+    monkeypatch.setattr(exercises, "importlib", type("NoLessons", (), {"import_module": str}))
+
+    @exercises.exercise("01_array", "An array")
+    def array(answer):
+        feedback.same_array(answer, TRUTH, "dW", {"That is the average.": TRUTH / 7})
+        return "All six entries agree."
+
+    @exercises.exercise("01_function", "A function")
+    def function(answer):
+        feedback.same_arrays(feedback.call(answer, TRUTH), {"W": TRUTH, "b": TRUTH[:1]})
+        return "Both arrays agree."
+
+
+def sentence(capsys, name, answer):
+    exercises.check(name, answer)
+    return capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (..., "Not attempted yet."),
+        (None, "Not attempted yet."),
+        (TRUTH, "Right. All six entries agree."),
+        (TRUTH.tolist(), "Right. All six entries agree."),
+        (TRUTH / 7, "Not yet. That is the average."),
+        (-TRUTH, "Not yet. Every entry of dW has the right size and the wrong sign."),
+        (20 * TRUTH, "Not yet. Every entry of dW is 20 times what it should be"),
+        (TRUTH / 20, "Not yet. Every entry of dW is 1/20 of what it should be"),
+        (0 * TRUTH, "Not yet. Every entry of dW is zero."),
+        (TRUTH.T, "Not yet. dW has the right numbers, lying on their side: transpose it."),
+        (TRUTH[0], "Not yet. dW has shape (3,); it should have shape (2, 3)."),
+        (TRUTH * np.nan, "Not yet. dW contains nan or infinity"),
+        (
+            TRUTH + np.eye(2, 3),
+            "Not yet. 4 of 6 entries of dW are right. dW[0, 0] is 2 and should be",
+        ),
+        ("six", "Not yet. dW should be an array of numbers; this is the text 'six'."),
+        ([1, [2, 3]], "Not yet. dW should be an array of numbers; this is a list."),
+        (
+            TRUTH * 1j,
+            "Not yet. dW should be an array of numbers; this is an array of shape (2, 3).",
+        ),
+        ({}, "Not yet. dW should be an array of numbers; this is a dict."),
+    ],
+)
+def test_an_array_answer_gets_its_sentence(practice, capsys, answer, expected):
+    assert sentence(capsys, "01_array", answer).startswith(expected)
+
+
+def stops(_):
+    raise RuntimeError("lost")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (..., "Not attempted yet."),
+        (lambda x: None, "Not attempted yet. The function returns nothing so far."),
+        (lambda x: ..., "Not attempted yet. The function returns nothing so far."),
+        (lambda x: {"W": x, "b": x[:1]}, "Right. Both arrays agree."),
+        (lambda x: {"W": x}, "Not yet. The dict has no b yet."),
+        (lambda x: x, "Not yet. A dict with W, b is asked for; this is an array of shape (2, 3)."),
+        (stops, "Not yet. Your function stopped with RuntimeError: lost."),
+        (lambda: None, "Not yet. Your function stopped with TypeError"),
+        (3, "Not yet. A function is asked for here; this is the value 3."),
+        ({"W": 1}, "Not yet. A function is asked for here; this is a dict."),
+    ],
+)
+def test_a_function_answer_gets_its_sentence(practice, capsys, answer, expected):
+    assert sentence(capsys, "01_function", answer).startswith(expected)
+
+
+def test_a_learners_function_cannot_harm_the_truth(practice, capsys):
+    def spoils(x):
+        x *= 0
+        return {"W": x, "b": x[:1]}
+
+    before = TRUTH.copy()
+    assert "Every entry of W is zero." in sentence(capsys, "01_function", spoils)
+    assert np.array_equal(TRUTH, before)
+
+
+def test_an_answer_that_nobody_foresaw_still_gets_a_sentence(practice, capsys):
+    class Awkward:
+        def __array__(self, *_, **__):
+            raise ZeroDivisionError("awkward")
+
+    said = sentence(capsys, "01_array", Awkward())
+    assert said == "Not yet. The answer could not be read (ZeroDivisionError: awkward)."
+
+
+def test_progress_counts_what_is_solved_and_forgets_what_is_broken_again(practice, capsys):
+    exercises.progress("01")
+    assert capsys.readouterr().out.startswith("0 of 2 exercises solved")
+    exercises.check("01_array", TRUTH)
+    capsys.readouterr()
+    exercises.progress("01")
+    assert capsys.readouterr().out == (
+        "1 of 2 exercises solved in this notebook.\n  solved  An array\n  to do   A function\n"
+    )
+    exercises.check("01_array", -TRUTH)
+    capsys.readouterr()
+    exercises.progress("01")
+    assert capsys.readouterr().out.startswith("0 of 2 exercises solved")
+
+
+def test_an_unknown_exercise_or_notebook_is_named(practice):
+    with pytest.raises(ValueError, match="no exercise '01_nothing'; notebook 01 has 01_array"):
+        exercises.check("01_nothing", 1)
+    with pytest.raises(ValueError, match="'01' to '09'"):
+        exercises.progress("10")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (2, 2.0),
+        (np.float32(0.5), 0.5),
+        (np.array([[3.0]]), 3.0),
+        ("many", "A number is asked for eps; this is the text 'many'."),
+        ([1, 2], "One number is asked for eps; this has 2 of them."),
+        (np.inf, "Eps is inf"),
+        (1j, "A number is asked for eps; this is the value 1j."),
+    ],
+)
+def test_numbers_are_read(answer, expected):
+    if isinstance(expected, float):
+        assert feedback.number(answer, "eps") == expected
+    else:
+        with pytest.raises(feedback.Wrong, match=expected):
+            feedback.number(answer, "eps")
+
+
+def test_choices_and_shapes_are_read():
+    assert feedback.choice(" Forward ", ("forward", "central")) == "forward"
+    with pytest.raises(feedback.Wrong, match="Choose one of 'forward', 'central'"):
+        feedback.choice("backward", ("forward", "central"))
+    with pytest.raises(feedback.NotAttempted):
+        feedback.choice(..., ("a", "b"))
+    assert feedback.shape([2, np.int64(5)]) == (2, 5)
+    with pytest.raises(feedback.NotAttempted):
+        feedback.shape((..., 5))
+    for wrong in ("2x5", 5, (2.5, 1), np.zeros((2, 5))):
+        with pytest.raises(feedback.Wrong, match="A shape such as"):
+            feedback.shape(wrong)
