@@ -1,0 +1,20 @@
+"""What all tests share: one thread per process, no traces in the user's folders, no deadlines."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import hypothesis
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "tools"))
+
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["IPYTHONDIR"] = tempfile.mkdtemp(prefix="ipython-")
+
+# A deadline on an example would be a timed assertion, and fail on a busy machine.
+hypothesis.settings.register_profile("gradlab", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("gradlab")
