@@ -1,0 +1,5 @@
+"""Figures: functions from data to a matplotlib axes, and the style that they share."""
+
+from __future__ import annotations
+
+from gradlab.plots.style import *

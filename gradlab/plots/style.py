@@ -1,0 +1,255 @@
+"""How every figure of the course looks, and how it is shown: palette, series, page, PNG, alt text.
+
+Nothing here goes through pyplot and nobody's ``rcParams`` are changed for longer than a call: a
+learner who has a style of their own keeps it, and the course's figures look the same all the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from contextlib import AbstractContextManager
+
+import matplotlib.style
+import numpy as np
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image, ImageChops, ImageStat, PngImagePlugin
+
+__all__ = [
+    "BLACK",
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "METHODS",
+    "ORANGE",
+    "PURPLE",
+    "SERIES",
+    "SKY",
+    "VERMILION",
+    "YELLOW",
+    "figure",
+    "house_style",
+    "method_name",
+    "png",
+    "show",
+]
+
+# Okabe and Ito, "Color Universal Design", 2008: told apart with the common colour-vision
+# deficiencies. Yellow is for areas only, it is too faint for a line on white.
+BLACK = "#000000"
+ORANGE = "#E69F00"
+SKY = "#56B4E9"
+GREEN = "#009E73"
+YELLOW = "#F0E442"
+BLUE = "#0072B2"
+VERMILION = "#D55E00"
+PURPLE = "#CC79A7"
+GREY = "#767676"
+
+# A series is known by colour, by marker and by dash, so that any one of the three is enough.
+SERIES = (
+    {"color": BLUE, "marker": "o", "linestyle": "-"},
+    {"color": VERMILION, "marker": "s", "linestyle": "--"},
+    {"color": GREEN, "marker": "^", "linestyle": "-."},
+    {"color": PURPLE, "marker": "D", "linestyle": ":"},
+    {"color": BLACK, "marker": "v", "linestyle": (0, (5, 1, 1, 1, 1, 1))},
+    {"color": ORANGE, "marker": "P", "linestyle": (0, (8, 2))},
+)
+
+# The same difference formula looks the same in every figure of the course.
+METHODS = {
+    "forward": SERIES[1],
+    "central": SERIES[0],
+    "central4": SERIES[2],
+    "complex": SERIES[4],
+    "richardson": SERIES[3],
+}
+_METHOD_NAMES = {
+    "forward": "forward",
+    "central": "central",
+    "central4": "central, 4th order",
+    "complex": "complex step",
+    "richardson": "Richardson",
+}
+
+_STYLE = {
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # it comes with matplotlib: the same on every machine
+    "font.size": 12,
+    "axes.titlesize": 13,
+    "axes.labelsize": 12,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+    "legend.fontsize": 11,
+    "axes.titlepad": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#444444",
+    "axes.linewidth": 0.9,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.8,
+    "lines.linewidth": 2,
+    "lines.markersize": 6,
+    "lines.markeredgewidth": 0.8,
+    "image.cmap": "viridis",
+    "image.interpolation": "nearest",
+}
+SCREEN_DPI = 100
+_STILL_DPI = 130  # stills are stored denser than they are shown, for dense screens
+_FEW_COLOURS, _MANY_COLOURS = 48, 256
+_LOSS_OF_A_LINE_DRAWING = 2  # mean change of a pixel, of 255; shaded areas lose 5 in 48 colours
+
+# The usual way to leave a sentence to screen readers and take no room on the screen.
+_UNSEEN = (
+    "position:absolute;width:1px;height:1px;margin:-1px;padding:0;border:0;overflow:hidden;"
+    "clip:rect(0,0,0,0);white-space:nowrap"
+)
+
+
+def house_style() -> AbstractContextManager[None]:
+    """The style of the course for the length of a ``with`` block, whatever the user's own is.
+
+    Matplotlib reads its settings when an artist is made, so a plot function that makes artists
+    draws inside this block, or is decorated with ``@house_style()``.
+    """
+    return matplotlib.style.context(["default", _STYLE])
+
+
+def method_name(method: str) -> str:
+    """The name of a difference formula as figures and readouts write it."""
+    return _METHOD_NAMES[method]
+
+
+def figure(
+    width: float = 7,
+    height: float = 4,
+    rows: int = 1,
+    columns: int = 1,
+    layout: str | None = "constrained",
+    **subplots: object,
+) -> tuple[Figure, object]:
+    """Make a figure in the style of the course, without pyplot.
+
+    Parameters
+    ----------
+    width, height
+        In inches; an inch is 100 pixels on the page. 7 inches fill a notebook's column.
+    rows, columns
+        Number of axes.
+    layout
+        matplotlib's layout engine; ``None`` for a figure whose axes are placed by hand.
+    **subplots
+        Passed to ``Figure.subplots``: ``sharex``, ``sharey``, ``width_ratios``, ``subplot_kw`` …
+
+    Returns
+    -------
+    figure, axes
+        As ``pyplot.subplots`` gives them: one axes, or an array of them.
+    """
+    with house_style():
+        page = Figure(figsize=(width, height), dpi=SCREEN_DPI, layout=layout)
+        FigureCanvasAgg(page)
+        return page, page.subplots(rows, columns, **subplots)
+
+
+def png(figure_or_axes: Figure | Axes, dpi: float = _STILL_DPI, alt: str = "") -> bytes:
+    """Draw a figure as a small PNG: a palette image, equal bytes for equal figures.
+
+    Neither a date nor the name of a program is stored in it; ``alt`` is, as its description.
+    """
+    page = _whole_figure(figure_or_axes)
+    screen_dpi = page.dpi
+    with house_style():
+        try:
+            page.set_dpi(dpi)
+            canvas = FigureCanvasAgg(page)
+            canvas.draw()
+        finally:
+            page.set_dpi(screen_dpi)
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    picture = _with_palette(picture)
+    description = PngImagePlugin.PngInfo()
+    if alt:
+        description.add_itxt("Description", alt)
+    buffer = io.BytesIO()
+    picture.save(buffer, "png", optimize=True, pnginfo=description)
+    return buffer.getvalue()
+
+
+def show(figure_or_axes: Figure | Axes, alt: str) -> None:
+    """Display a figure together with the sentence that says what it shows.
+
+    Parameters
+    ----------
+    figure_or_axes
+        A figure, or any axes of it: the whole figure is shown.
+    alt
+        What is seen and what it means, for whoever does not see it. It is the output's plain text
+        (terminals, GitHub's diffs), the picture's ``alt`` where the page has room for one, and an
+        unseen line after the picture for screen readers: JupyterLab gives pictures no ``alt``.
+
+    Raises
+    ------
+    TypeError
+        If there is no figure, or ``alt`` is not a string.
+    ValueError
+        If ``alt`` is empty.
+    """
+    page = _whole_figure(figure_or_axes)
+    picture = png(page, alt=alt_text(alt))
+    if not InteractiveShell.initialized():  # a plain script: there is nothing to show it on
+        print(alt)
+        return
+    data, metadata = still(picture, alt, width=page.get_figwidth())
+    display(data, metadata=metadata, raw=True)
+    display({"text/html": unseen_text(alt)}, raw=True)
+
+
+def still(picture: bytes, alt: str, width: float) -> tuple[dict[str, str], dict[str, object]]:
+    """The data and the metadata of a notebook output that shows a PNG, ``width`` inches wide."""
+    data = {"image/png": base64.b64encode(picture).decode("ascii"), "text/plain": alt}
+    return data, {"image/png": {"width": round(width * SCREEN_DPI), "alt": alt}}
+
+
+def unseen_text(text: str) -> str:
+    """HTML that only a screen reader notices."""
+    return f'<p style="{_UNSEEN}">{html.escape(text)}</p>'
+
+
+def alt_text(alt: str) -> str:
+    """``alt`` itself, or an error that says what is wrong with it."""
+    if not isinstance(alt, str):
+        raise TypeError(f"alt must be a sentence that describes the figure, not {alt!r}")
+    if not alt.strip():
+        raise ValueError("alt is empty; say in a sentence what the figure shows")
+    return alt
+
+
+def _with_palette(picture: Image.Image) -> Image.Image:
+    """A third of the bytes; lines and text look the same in few colours, shaded areas need more."""
+    few, many = (
+        picture.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        for colours in (_FEW_COLOURS, _MANY_COLOURS)
+    )
+    lost = ImageStat.Stat(ImageChops.difference(few.convert("RGB"), picture)).mean
+    return few if max(lost) < _LOSS_OF_A_LINE_DRAWING else many
+
+
+def _whole_figure(figure_or_axes: Figure | Axes) -> Figure:
+    if isinstance(figure_or_axes, np.ndarray) and figure_or_axes.size:
+        figure_or_axes = figure_or_axes.flat[0]
+    if isinstance(figure_or_axes, Artist):
+        page = figure_or_axes.figure
+        if page is not None:
+            return page.figure
+    raise TypeError(f"expected a figure or its axes, not {type(figure_or_axes).__name__}")
