@@ -1,0 +1,27 @@
+"""Real backpropagation bugs: a catalogue to run, suspects to judge, mysteries to solve.
+
+``CATALOGUE[name]`` is a :class:`Bug`; ``suspect_a`` and ``suspect_b`` are the two backward passes
+of the course's story; ``mystery(seed)`` is a broken backward pass without a name.
+"""
+
+from __future__ import annotations
+
+from gradlab.bugs import course
+from gradlab.bugs.entry import CAUGHT, FALSE_ALARM, HIDDEN, INVISIBLE, Bug
+from gradlab.bugs.networks import Problem, course_problem
+from gradlab.bugs.suspects import suspect_a, suspect_b
+
+__all__ = [
+    "CATALOGUE",
+    "CAUGHT",
+    "FALSE_ALARM",
+    "HIDDEN",
+    "INVISIBLE",
+    "Bug",
+    "Problem",
+    "course_problem",
+    "suspect_a",
+    "suspect_b",
+]
+
+CATALOGUE: dict[str, Bug] = {bug.name: bug for bug in (*course.ENTRIES,)}

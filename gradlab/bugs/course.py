@@ -1,0 +1,468 @@
+"""Bugs in the backward pass of the course's network: arithmetic, the chain, the biases, shapes."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from gradlab import mlp
+from gradlab.bugs.entry import CAUGHT, HIDDEN, Bug
+from gradlab.bugs.networks import Problem, concatenated, course_problem
+
+
+def on_course(backward, **changes):
+    """A function from a seed to the problem of checking ``backward`` on the course's network."""
+    return lambda seed: course_problem(backward, seed, **changes)
+
+
+def rows_summed(dZ):
+    """The gradient of a bias: the sum over the batch, kept as a row."""
+    return np.sum(dZ, axis=0, keepdims=True)
+
+
+# --- Arithmetic: a factor, a sign -----------------------------------------------------------------
+
+
+def missing_mean(params, cache, y):
+    X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
+    dy = y_hat - y  # not divided by N
+    dZ1 = dy @ params["W2"].T * H * (1 - H)
+    return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
+
+
+def mean_twice(params, cache, y):
+    X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
+    dy = (y_hat - y) / len(y)
+    dZ1 = dy @ params["W2"].T * H * (1 - H) / len(y)  # dy was divided already
+    return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
+
+
+def factor_two(params, cache, y):
+    X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
+    dy = 2 * (y_hat - y) / len(y)  # the loss has a 1/2
+    dZ1 = dy @ params["W2"].T * H * (1 - H)
+    return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
+
+
+def wrong_sign(params, cache, y):
+    X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
+    dy = (y - y_hat) / len(y)  # the other way round
+    dZ1 = dy @ params["W2"].T * H * (1 - H)
+    return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
+
+
+def one_wrong_sign(params, cache, y):
+    X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
+    dy = (y_hat - y) / len(y)
+    dZ1 = dy @ params["W2"].T * H * (1 - H)
+    return {"W1": -X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
+
+
+# --- The chain through the hidden layer -----------------------------------------------------------
+
+
+def derivative_of_activation(params, cache, y):
+    X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
+    dy = (y_hat - y) / len(y)
+    slope = mlp.sigmoid(H) * (1 - mlp.sigmoid(H))  # H is activated already
+    dZ1 = dy @ params["W2"].T * slope
+    return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
+
+
+def derivative_of_preactivation(params, cache, y):
+    X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
+    Z1 = X @ params["W1"] + params["b1"]
+    dy = (y_hat - y) / len(y)
+    dZ1 = dy @ params["W2"].T * Z1 * (1 - Z1)  # a (1 - a) wants the activation
+    return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
+
+
+def missing_derivative(params, cache, y):
+    X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
+    dy = (y_hat - y) / len(y)
+    dZ1 = dy @ params["W2"].T  # without H * (1 - H)
+    return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
+
+
+def updated_w2(params, cache, y, learning_rate=0.1):
+    X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
+    dy = (y_hat - y) / len(y)
+    dW2 = H.T @ dy
+    W2 = params["W2"] - learning_rate * dW2  # updated before it is used
+    dZ1 = dy @ W2.T * H * (1 - H)
+    return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": dW2, "b2": rows_summed(dy)}
+
+
+def gradient_for_weight(params, cache, y):
+    X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
+    dy = (y_hat - y) / len(y)
+    dW2 = H.T @ dy
+    dZ1 = dy @ dW2.T * H * (1 - H)  # dW2 where W2 belongs
+    return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": dW2, "b2": rows_summed(dy)}
+
+
+# --- Biases and shapes ----------------------------------------------------------------------------
+
+
+def bias_not_summed(params, cache, y):
+    X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
+    dy = (y_hat - y) / len(y)
+    dZ1 = dy @ params["W2"].T * H * (1 - H)
+    return {"W1": X.T @ dZ1, "b1": dZ1, "W2": H.T @ dy, "b2": rows_summed(dy)}
+
+
+def bias_averaged(params, cache, y):
+    X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
+    dy = (y_hat - y) / len(y)
+    dZ1 = dy @ params["W2"].T * H * (1 - H)
+    return {
+        "W1": X.T @ dZ1,
+        "b1": np.mean(dZ1, axis=0, keepdims=True),  # dy was divided already
+        "W2": H.T @ dy,
+        "b2": np.mean(dy, axis=0, keepdims=True),
+    }
+
+
+def bias_summed_to_scalar(params, cache, y):
+    X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
+    dy = (y_hat - y) / len(y)
+    dZ1 = dy @ params["W2"].T * H * (1 - H)
+    db1 = np.full(params["b1"].shape, np.sum(dZ1))  # summed over the units too
+    return {"W1": X.T @ dZ1, "b1": db1, "W2": H.T @ dy, "b2": rows_summed(dy)}
+
+
+def bias_through_inputs(params, cache, y):
+    X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
+    dy = (y_hat - y) / len(y)
+    dZ1 = dy @ params["W2"].T * H * (1 - H)
+    dW1 = X.T @ dZ1
+    return {"W1": dW1, "b1": rows_summed(dW1), "W2": H.T @ dy, "b2": rows_summed(dy)}
+
+
+def bias_forgotten(params, cache, y):
+    X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
+    dy = (y_hat - y) / len(y)
+    dZ1 = dy @ params["W2"].T * H * (1 - H)
+    return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": np.zeros((1, 1))}
+
+
+def weights_transposed(params, cache, y):
+    X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
+    dy = (y_hat - y) / len(y)
+    dZ1 = dy @ params["W2"].T * H * (1 - H)
+    return {"W1": dZ1.T @ X, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
+
+# --- State: what an earlier call left behind ------------------------------------------------------
+
+
+def clipped(params, cache, y, limit=0.01):
+    grads = mlp.backward(params, cache, y)
+    return {name: np.clip(gradient, -limit, limit) for name, gradient in grads.items()}
+
+
+class NotZeroed:
+    def __init__(self):
+        self.grads = {}
+
+    def __call__(self, params, cache, y):
+        for name, gradient in mlp.backward(params, cache, y).items():
+            self.grads[name] = self.grads.get(name, 0) + gradient  # added to the last call's
+        return dict(self.grads)
+
+
+def other_batch(params, cache, y):
+    X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
+    dy = (y_hat - y) / len(y)
+    _, last = mlp.forward(params, np.roll(X, 1, axis=0))
+    H = last["H"]  # the activations of another batch
+    dZ1 = dy @ params["W2"].T * H * (1 - H)
+    return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
+
+
+# --- The settings ---------------------------------------------------------------------------------
+
+
+def zero_w2(params, X, y):
+    """The output weights start at zero, as some initialisations have it."""
+    params["W2"][...] = 0
+
+
+def rows_sum_to_one(params, X, y):
+    """Inputs whose features are shares of a whole."""
+    X[:, 1] = 1 - X[:, 0]
+
+
+def only_output_layer(backward):
+    """Check W2 and b2 and leave the hidden layer out."""
+
+    def problem(seed):
+        loss, params, grads = course_problem(backward, seed)
+        hidden = {name: params[name] for name in ("W1", "b1")}
+        names = ("W2", "b2")
+        return Problem(
+            lambda output: loss({**hidden, **output}),
+            {name: params[name] for name in names},
+            {name: grads[name] for name in names},
+        )
+
+    return problem
+
+
+def concatenated_and_saturated(backward):
+    """Saturated hidden units, and one relative error for all the arrays laid end to end."""
+
+    def saturate(params, X, y):
+        params["b1"] += 25
+
+    def problem(seed):
+        loss, params, grads = course_problem(backward, seed, prepare=saturate)
+        return concatenated(loss, params, grads)
+
+    return problem
+
+
+def second_call(calls):
+    """Call a backward pass with a memory ``calls`` times, and check what the last call gives."""
+
+    def problem(seed):
+        backward = NotZeroed()
+        for _ in range(calls - 1):
+            course_problem(backward, seed)
+        return course_problem(backward, seed)
+
+    return problem
+
+
+ENTRIES = (
+    Bug(
+        name="missing_mean",
+        title="Missing 1/N",
+        wrong="The loss is a mean over the batch, the gradient is that of the sum.",
+        reported="dennybritz/nn-from-scratch; hunkim issue 173; deeplearning4j#1452",
+        function=missing_mean,
+        kind=HIDDEN,
+        ordinary=on_course(missing_mean),
+        hiding=on_course(missing_mean, samples=1),
+        hidden_by="a batch of one sample",
+        revealed_by="Any batch of two or more: every array is too large by the factor N.",
+    ),
+    Bug(
+        name="mean_twice",
+        title="1/N applied twice",
+        wrong="The hidden layer divides by N although dy was divided already.",
+        reported="deeplearning.ai community, thread 63071; Grokking Deep Learning, chapter 9",
+        function=mean_twice,
+        kind=HIDDEN,
+        ordinary=on_course(mean_twice),
+        hiding=on_course(mean_twice, samples=1),
+        hidden_by="a batch of one sample",
+        revealed_by="A batch of two or more: W1 and b1 are too small by the factor N, W2 and b2 fit.",
+    ),
+    Bug(
+        name="factor_two",
+        title="Factor 2",
+        wrong="The gradient of the plain square, for a loss with a 1/2 in it.",
+        reported="Open-Deep-ML#54; Bot-Academy, nn.py",
+        function=factor_two,
+        kind=CAUGHT,
+        ordinary=on_course(factor_two),
+        revealed_by="The ratio analytic to numeric is 2 in every entry.",
+    ),
+    Bug(
+        name="wrong_sign",
+        title="Wrong sign everywhere",
+        wrong="dy is target minus prediction: the gradient points downhill.",
+        reported="numpy-ml, WGAN-GP loss; dennybritz#11",
+        function=wrong_sign,
+        kind=CAUGHT,
+        ordinary=on_course(wrong_sign),
+        revealed_by="The ratio analytic to numeric is -1 in every entry.",
+    ),
+    Bug(
+        name="one_wrong_sign",
+        title="Wrong sign in one array",
+        wrong="dW1 has a minus where the other arrays have none.",
+        reported="Grokking Deep Learning, chapter 10, 'kernels -='",
+        function=one_wrong_sign,
+        kind=HIDDEN,
+        ordinary=on_course(one_wrong_sign),
+        hiding=concatenated_and_saturated(one_wrong_sign),
+        hidden_by="saturated hidden units, and one relative error over all arrays laid end to end",
+        revealed_by="One relative error per array.",
+    ),
+    Bug(
+        name="derivative_of_activation",
+        title="Derivative of the activated value",
+        wrong="sigma' is a function of Z1, and is given H = sigma(Z1).",
+        reported="CaptainE#1; gophernet#6",
+        function=derivative_of_activation,
+        kind=CAUGHT,
+        ordinary=on_course(derivative_of_activation),
+        revealed_by="W1 and b1 are wrong, W2 and b2 right: the fault lies between dH and dZ1.",
+    ),
+    Bug(
+        name="derivative_of_preactivation",
+        title="a(1 - a) of the pre-activation",
+        wrong="The shortcut a(1 - a) is a function of H, and is given Z1.",
+        reported="yizt/numpy_neural_network#3; neural2d#40",
+        function=derivative_of_preactivation,
+        kind=HIDDEN,
+        ordinary=on_course(derivative_of_preactivation),
+        hiding=only_output_layer(derivative_of_preactivation),
+        hidden_by="a check of the output layer alone",
+        revealed_by="A check of every array, the first layer's above all.",
+    ),
+    Bug(
+        name="missing_derivative",
+        title="sigma' left out",
+        wrong="dZ1 is dH: the factor H(1 - H) is missing.",
+        reported="Bot-Academy#3; blog.primen.dk",
+        function=missing_derivative,
+        kind=HIDDEN,
+        ordinary=on_course(missing_derivative),
+        hiding=on_course(missing_derivative, prepare=zero_w2),
+        hidden_by="output weights that start at zero: dH is zero, and 0 = 0 proves nothing",
+        revealed_by="Random weights in every layer.",
+        hiding_verdict="unused",
+    ),
+    Bug(
+        name="updated_w2",
+        title="The already updated W2",
+        wrong="W2 is updated first, and dH is computed with the new W2.",
+        reported="joelgrus/data-science-from-scratch#31; Toy-NN-JS#72; zero_to_gpt#12; kim-marcel#7",
+        function=updated_w2,
+        kind=HIDDEN,
+        ordinary=on_course(updated_w2),
+        hiding=on_course(partial(updated_w2, learning_rate=1e-8)),
+        hidden_by="a tiny learning rate, 1e-8, against a fixed cutoff of 1e-7",
+        revealed_by="A learning rate of ordinary size; or a check judged by its own error bar.",
+        hiding_verdict="wrong",
+    ),
+    Bug(
+        name="gradient_for_weight",
+        title="dW2 in place of W2",
+        wrong="dH is computed with the gradient of W2 instead of W2.",
+        reported="deeplearning.ai community, thread 402919",
+        function=gradient_for_weight,
+        kind=CAUGHT,
+        ordinary=on_course(gradient_for_weight),
+        revealed_by="W1 and b1 are wrong, W2 and b2 right.",
+    ),
+    Bug(
+        name="bias_not_summed",
+        title="Bias gradient not summed",
+        wrong="db1 keeps a row for each sample.",
+        reported="jimfleming/differentiation#1",
+        function=bias_not_summed,
+        kind=HIDDEN,
+        ordinary=on_course(bias_not_summed),
+        hiding=on_course(bias_not_summed, samples=1),
+        hidden_by="a batch of one sample: the sum has one term, and the shape fits",
+        revealed_by="The shape, (20, 5) against (1, 5), if the check compares shapes.",
+        verdict="refused",
+    ),
+    Bug(
+        name="bias_averaged",
+        title="Bias gradient averaged",
+        wrong="The mean over the batch instead of the sum: dy was divided by N already.",
+        reported="kvfrans/notes#5",
+        function=bias_averaged,
+        kind=HIDDEN,
+        ordinary=on_course(bias_averaged),
+        hiding=on_course(bias_averaged, samples=1),
+        hidden_by="a batch of one sample",
+        revealed_by="Both biases are too small by the factor N, the weights fit.",
+    ),
+    Bug(
+        name="bias_summed_to_scalar",
+        title="Bias gradient summed over the units too",
+        wrong="One sum over the whole of dZ1, spread over the units by broadcasting.",
+        reported="cs249r_book#1867",
+        function=bias_summed_to_scalar,
+        kind=HIDDEN,
+        ordinary=on_course(bias_summed_to_scalar),
+        hiding=on_course(bias_summed_to_scalar, sizes=(2, 1, 1)),
+        hidden_by="a single hidden unit",
+        revealed_by="Two units or more: all entries of db1 are equal.",
+    ),
+    Bug(
+        name="bias_through_inputs",
+        title="Bias gradient through the inputs",
+        wrong="db1 sums the rows of dW1 = X^T dZ1 instead of those of dZ1.",
+        reported="rust0258, NLP course 2, week 4, #64",
+        function=bias_through_inputs,
+        kind=HIDDEN,
+        ordinary=on_course(bias_through_inputs),
+        hiding=on_course(bias_through_inputs, prepare=rows_sum_to_one),
+        hidden_by="inputs whose rows sum to 1",
+        revealed_by="Generic inputs.",
+    ),
+    Bug(
+        name="bias_forgotten",
+        title="Bias gradient forgotten",
+        wrong="db2 stays zero.",
+        reported="blog.primen.dk, 'forgotten bias'",
+        function=bias_forgotten,
+        kind=CAUGHT,
+        ordinary=on_course(bias_forgotten),
+        revealed_by="The analytic value is exactly 0, the numeric one is not.",
+    ),
+    Bug(
+        name="weights_transposed",
+        title="dW1 transposed",
+        wrong="dZ1^T X instead of X^T dZ1.",
+        reported="nntrainer#705; cs249r_book#1781",
+        function=weights_transposed,
+        kind=CAUGHT,
+        ordinary=on_course(weights_transposed),
+        revealed_by="The shape, (5, 2) against (2, 5).",
+        verdict="refused",
+    ),
+    Bug(
+        name="weights_transposed_square",
+        title="dW1 transposed, square",
+        wrong="dZ1^T X instead of X^T dZ1, where both have the shape (2, 2).",
+        reported="nntrainer#705; cs249r_book#1781",
+        function=weights_transposed,
+        kind=CAUGHT,
+        ordinary=on_course(weights_transposed, sizes=(2, 2, 1)),
+        revealed_by="The shape fits, the values do not; the diagonal does.",
+    ),
+    Bug(
+        name="clipped",
+        title="Gradient clipped inside backward",
+        wrong="backward returns the clipped gradient, which is no longer the loss's.",
+        reported="min-char-rnn; CaptainE, clip_gradient_norm",
+        function=clipped,
+        kind=HIDDEN,
+        ordinary=on_course(clipped),
+        hiding=on_course(partial(clipped, limit=5.0)),
+        hidden_by="a limit of 5, above every entry of the gradient",
+        revealed_by="A point with a large gradient: all wrong entries have the same size.",
+    ),
+    Bug(
+        name="not_zeroed",
+        title="Gradients not zeroed",
+        wrong="Each backward call adds to what the last one left.",
+        reported="micrograd#53; micrograd#102; torch/nn#792",
+        function=NotZeroed,
+        kind=HIDDEN,
+        ordinary=second_call(2),
+        hiding=second_call(1),
+        hidden_by="checking the first backward call of a fresh process",
+        revealed_by="Calling backward twice: the second answer is twice the first.",
+    ),
+    Bug(
+        name="other_batch",
+        title="Activations of another batch",
+        wrong="The cache holds H of another batch than X and y.",
+        reported="deeplearning.ai community, thread 66727",
+        function=other_batch,
+        kind=HIDDEN,
+        ordinary=on_course(other_batch),
+        hiding=on_course(other_batch, samples=1),
+        hidden_by="a batch of one sample, when every batch is the same",
+        revealed_by="Samples that differ: everything that uses H is wrong, b2 is right.",
+    ),
+)
