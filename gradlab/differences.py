@@ -1,0 +1,428 @@
+"""The derivative of a loss from its values: difference quotients, entry by entry.
+
+The formulas, for one entry of the parameters moved by multiples of a step ``h``:
+
+========== ============================================ ============ ========================
+method     formula                                      truncation   default ``h``
+========== ============================================ ============ ========================
+forward    D+(h) = (L(h) - L(0)) / h                    h/2 L''      u^(1/2) = 1.5e-8
+central    D(h) = (L(h) - L(-h)) / 2h                   h^2/6 L'''   u^(1/3) = 6.1e-6
+central4   (4 D(h) - D(2h)) / 3                         -h^4/30 L^5  u^(1/5) = 7.4e-4
+richardson (D(h) - 20 D(h/2) + 64 D(h/4)) / 45          O(h^6)       u^(1/7) = 5.8e-3
+complex    Im L(ih) / h                                 -h^2/6 L'''  1e-20: no cancellation
+========== ============================================ ============ ========================
+
+A formula of order p has the error ``T h**p + R/h``, with ``R`` of the size of ``u |L|``, ``u`` the
+machine epsilon; it is least where ``h**(p + 1)`` is about ``u``, which gives the last column (P. E.
+Gill, W. Murray, M. H. Wright, Practical Optimization, 1981, section 8.6). It is multiplied by
+``max(1, |entry|)`` (J. E. Dennis, R. B. Schnabel, Numerical Methods for Unconstrained Optimization,
+1983, section 5.4). Richardson: L. F. Richardson, J. A. Gaunt, "The deferred approach to the limit",
+1927. Complex step: J. N. Lyness, C. B. Moler, "Numerical differentiation of analytic functions",
+1967; W. Squire, G. Trapp, "Using complex variables to estimate derivatives of real functions", 1998;
+J. R. R. A. Martins, P. Sturdza, J. J. Alonso, "The complex-step derivative approximation", 2003.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+
+from gradlab import validation
+from gradlab.progress import Progress
+from gradlab.workers import require_workers, spread
+
+__all__ = ["METHODS", "entry_losses", "numerical_gradient", "restored"]
+
+Params = Mapping[str, np.ndarray]
+Loss = Callable[[Params], float | np.ndarray]
+Steps = Mapping[str, np.ndarray]
+
+STACK_NUMBERS = 2**17  # numbers in a stack of parameters: 1 MB of float64
+
+
+class Formula(NamedTuple):
+    """A weighted sum of quotients ``(L(a h) - L(b h)) / (a h - b h)``, one ``(a, b, weight)`` each."""
+
+    order: int
+    quotients: tuple[tuple[float, float, float], ...]
+
+    @property
+    def offsets(self) -> list[float]:
+        """Every multiple of the step at which the loss is needed, once."""
+        return sorted({offset for a, b, _ in self.quotients for offset in (a, b)})
+
+
+FORMULAS = {
+    "forward": Formula(1, ((1, 0, 1),)),
+    "central": Formula(2, ((1, -1, 1),)),
+    "central4": Formula(4, ((1, -1, 4 / 3), (2, -2, -1 / 3))),
+    "richardson": Formula(
+        6, ((1, -1, 1 / 45), (1 / 2, -1 / 2, -20 / 45), (1 / 4, -1 / 4, 64 / 45))
+    ),
+}
+METHODS = (*FORMULAS, "complex")
+
+
+def numerical_gradient(
+    loss: Loss,
+    params: Params,
+    method: str = "central",
+    eps: float | None = None,
+    vectorized: bool = False,
+    workers: int | Callable = 1,
+    progress: bool = True,
+) -> dict[str, np.ndarray]:
+    """The gradient of ``loss`` at ``params``, by moving one entry at a time.
+
+    Parameters
+    ----------
+    loss
+        ``loss(params)`` returns one real number. With ``method="complex"`` it is called with complex
+        copies of the arrays and returns a complex number.
+    params
+        Floating-point arrays of any shape and memory order, by name. They are perturbed in place,
+        because a layer may hold them under another name, and put back bit for bit, whatever happens.
+    method
+        "forward", "central", "central4", "complex" or "richardson": see the table of this module.
+    eps
+        The step, in the units of the parameters. By default it depends on the method, on the
+        precision of the arrays and on the size of the entry.
+    vectorized
+        If true, ``loss`` is called with a stack: every array has one more axis in front, of the
+        same length, and it returns a vector with one number for each. The arrays are then copies.
+    workers
+        A number of processes (-1: one for each core), or a function with the signature of ``map``,
+        such as that of an executor, a pool or a cluster. The numbers do not depend on it.
+        The loss then gets copies of the arrays, and must not read others.
+    progress
+        Whether to show a progress bar when it takes longer than a second.
+
+    Returns
+    -------
+    dict
+        An array for each one of ``params``, of its shape, in float64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the parameters, the loss, or another argument cannot be used as they are: by name, and
+        before anything is moved.
+    """
+    arrays = validation.require_parameters(params)
+    validation.require_loss(loss)
+    validation.require_method(method, METHODS)
+    workers = require_workers(workers)
+    steps = entry_steps(arrays, method, validation.require_step(eps))
+    if method == "complex":
+        return _complex_gradient(loss, arrays, steps, vectorized, workers, progress)
+    formula = FORMULAS[method]
+    offsets = formula.offsets
+    _require_visible(arrays, steps, offsets)
+    values = entry_losses(loss, params, steps, offsets, vectorized, workers, progress)
+    return {
+        name: difference(formula, offsets, values[name], array, steps[name])
+        for name, array in arrays.items()
+    }
+
+
+def difference(
+    formula: Formula,
+    offsets: Sequence[float],
+    values: np.ndarray,
+    array: np.ndarray,
+    step: np.ndarray,
+) -> np.ndarray:
+    """The formula applied to ``values[k]``, the losses at ``array + offsets[k] * step``.
+
+    Each quotient is divided by the distance between the two floating-point numbers at which the loss
+    was really evaluated, not by the one that was asked for; if they are the same number, it is 0.
+    """
+    total = np.zeros(array.shape)
+    for a, b, weight in formula.quotients:
+        rise = values[offsets.index(a)] - values[offsets.index(b)]
+        run = np.subtract(moved(array, step, a), moved(array, step, b), dtype=np.float64)
+        total += weight * np.divide(rise, run, out=np.zeros(array.shape), where=run != 0)
+    return total
+
+
+def default_eps(arrays: Params, method: str) -> float:
+    """The step that balances truncation and rounding when the loss and its derivatives are near 1.
+
+    The rounding is that of the coarsest precision among the arrays.
+    """
+    u = _coarsest_u(arrays)
+    if method == "complex":
+        return 1e-20 if u < 1e-12 else 1e-10
+    return u ** (1 / (FORMULAS[method].order + 1))
+
+
+def _coarsest_u(arrays: Params) -> float:
+    """The machine epsilon of the coarsest precision in use; the losses are float64 at best."""
+    return max(float(np.finfo(dtype).eps) for dtype in {*(a.dtype for a in arrays.values()), float})
+
+
+def entry_steps(arrays: Params, method: str, eps: float | None) -> dict[str, np.ndarray]:
+    """The step of every entry: ``eps``, or the default times ``max(1, |entry|)``."""
+    if eps is not None:
+        return {name: np.full(array.shape, eps) for name, array in arrays.items()}
+    eps = default_eps(arrays, method)
+    return {name: eps * np.maximum(1.0, np.abs(array)) for name, array in arrays.items()}
+
+
+def moved(array: np.ndarray, step: np.ndarray, offset: float) -> np.ndarray:
+    """``array + offset * step``, rounded to the precision of ``array``."""
+    return (array + offset * step).astype(array.dtype)
+
+
+def _require_visible(arrays: Params, steps: Steps, offsets: Sequence[float]) -> None:
+    for name, array in arrays.items():
+        lost = moved(array, steps[name], max(offsets)) == array
+        if lost.any():
+            index = validation.first_index(lost)
+            raise ValueError(
+                f"eps = {steps[name][index]:.3g} is too small for params[{name!r}]{list(index)} = "
+                f"{array[index]!s}: adding it changes nothing in {array.dtype}; take a larger one"
+            )
+
+
+# ------------------------------------------------------------- perturb, evaluate, put back
+
+
+@contextmanager
+def restored(params: Params) -> Iterator[dict[str, np.ndarray]]:
+    """Whatever happens inside, an exception or Ctrl-C included, put every array back, bit for bit.
+
+    Yields the arrays: those that were there at the start, even if an entry of the dict is replaced.
+    """
+    arrays = dict(params)
+    originals = {name: array.copy() for name, array in arrays.items()}
+
+    def put_back() -> None:
+        for name, array in arrays.items():
+            array[...] = originals[name]
+            if params.get(name) is not array:
+                params[name] = array
+
+    try:
+        yield arrays
+    finally:
+        try:
+            put_back()
+        except KeyboardInterrupt:  # a second Ctrl-C, while the first one is being handled
+            put_back()
+            raise
+
+
+def entry_losses(
+    loss: Loss,
+    params: Params,
+    steps: Steps,
+    offsets: Sequence[float],
+    vectorized: bool = False,
+    workers: int | Callable = 1,
+    progress: bool = True,
+) -> dict[str, np.ndarray]:
+    """The loss with each entry in turn moved by ``offset * step``, for each offset.
+
+    This is the one loop of the package that moves entries. With ``vectorized`` or ``workers`` the
+    loss sees copies; otherwise the caller's own arrays, moved in place and :func:`restored`.
+
+    Parameters
+    ----------
+    loss, params, vectorized, workers, progress
+        As in :func:`numerical_gradient`. ``params`` has been validated.
+    steps
+        For each array one of its shape: how far an entry moves when the offset is 1.
+    offsets
+        Multiples of the step. For 0 the loss is evaluated once, not once an entry.
+
+    Returns
+    -------
+    dict
+        For each array the losses, of shape ``(len(offsets), *array.shape)``, float64 or complex128.
+    """
+    apart = tuple(offset for offset in offsets if offset)
+    sweep = Sweep(loss, params, steps, apart, vectorized)
+    center = sweep.center()
+    values = {
+        name: np.empty((len(offsets), array.size), center.dtype) for name, array in params.items()
+    }
+    for name in values:
+        values[name][[not offset for offset in offsets]] = center
+    rows = [row for row, offset in enumerate(offsets) if offset]
+    with Progress(sum(array.size for array in params.values()), progress) as bar:
+        if workers == 1:
+            with restored(params):
+                for block in sweep.blocks():
+                    values[block.name][rows, block.start : block.stop] = sweep.evaluate(block, bar)
+        else:
+            for block, losses in spread(sweep, workers):
+                values[block.name][rows, block.start : block.stop] = losses
+                bar.advance(block.stop - block.start)
+    return {name: values[name].reshape(-1, *array.shape) for name, array in params.items()}
+
+
+class Block(NamedTuple):
+    """The entries ``start`` to ``stop``, counted in C order, of one array."""
+
+    name: str
+    start: int
+    stop: int
+
+
+class Sweep(NamedTuple):
+    """What :func:`entry_losses` has to evaluate, cut into blocks that can be done anywhere."""
+
+    loss: Loss
+    params: Params
+    steps: Steps
+    offsets: tuple[float, ...]
+    vectorized: bool
+
+    def blocks(self) -> Iterator[Block]:
+        """The same blocks for any number of workers, so that the numbers are the same too."""
+        size = sum(array.size for array in self.params.values())
+        length = -(-size // 32)
+        if self.vectorized:
+            length = max(1, min(length, STACK_NUMBERS // (size * len(self.offsets))))
+        for name, array in self.params.items():
+            for start in range(0, array.size, length):
+                yield Block(name, start, min(start + length, array.size))
+
+    def center(self) -> np.ndarray:
+        """The loss where nothing is moved; refuses a loss that does not return one number."""
+        if self.vectorized:
+            return self._stacked({name: array[None] for name, array in self.params.items()}, 1)[0]
+        return np.asarray(self._value(self.loss(self.params)))
+
+    def evaluate(self, block: Block, bar: Progress) -> np.ndarray:
+        """The losses with the entries of ``block`` moved: (offsets, entries).
+
+        Unless vectorized it moves them in ``self.params``, and puts each one back; if something
+        goes wrong on the way, putting it back is left to :func:`restored`.
+        """
+        array, entries = self.params[block.name], slice(block.start, block.stop)
+        step = self.steps[block.name].flat[entries]
+        numbers = np.stack([moved(array.flat[entries], step, offset) for offset in self.offsets])
+        if self.vectorized:
+            losses = self._stack_losses(block, numbers)
+            bar.advance(numbers.shape[1])
+            return losses
+        losses = np.empty(numbers.shape, np.result_type(array.dtype, np.float64))
+        flat, loss, params, value = array.flat, self.loss, self.params, self._value
+        for column, entry in enumerate(range(block.start, block.stop)):
+            original = flat[entry]
+            for row in range(len(numbers)):
+                flat[entry] = numbers[row, column]
+                losses[row, column] = value(loss(params))
+            flat[entry] = original
+            bar.advance()
+        return losses
+
+    def _stack_losses(self, block: Block, numbers: np.ndarray) -> np.ndarray:
+        length = numbers.size
+        stacks = {
+            name: np.broadcast_to(array, (length, *array.shape))
+            for name, array in self.params.items()
+        }
+        stack = stacks[block.name].copy()
+        entries = np.tile(np.arange(block.start, block.stop), len(numbers))
+        stack.reshape(length, -1)[np.arange(length), entries] = numbers.ravel()
+        stacks[block.name] = stack
+        return self._stacked(stacks, length).reshape(numbers.shape)
+
+    def _stacked(self, stacks: Params, length: int) -> np.ndarray:
+        losses = np.asarray(self.loss(stacks))
+        if losses.shape != (length,):
+            raise TypeError(
+                f"with vectorized=True the loss of a stack of {length} must be a vector of length "
+                f"{length}, not of shape {losses.shape}: reduce over the last axes only, or leave "
+                f"vectorized out"
+            )
+        return losses.astype(np.result_type(losses.dtype, np.float64), copy=False)
+
+    def _value(self, value: object) -> float | complex:
+        return value if isinstance(value, complex) else validation.loss_value(value)
+
+
+# ------------------------------------------------------------------------- complex step
+
+
+def _complex_gradient(
+    loss: Loss,
+    arrays: Params,
+    steps: Steps,
+    vectorized: bool,
+    workers: int | Callable,
+    progress: bool,
+) -> dict[str, np.ndarray]:
+    """``Im L(x + ih) / h``, entry by entry, on complex copies of the arrays."""
+    copies = {
+        name: array.astype(np.result_type(array.dtype, np.complex64))
+        for name, array in arrays.items()
+    }
+    upwards = {name: 1j * step for name, step in steps.items()}
+    values = entry_losses(_ComplexLoss(loss), copies, upwards, (1,), vectorized, workers, progress)
+    gradient = {name: values[name][0].imag / steps[name] for name in arrays}
+    _require_analytic(loss, arrays, gradient, vectorized)
+    return gradient
+
+
+class _ComplexLoss(NamedTuple):
+    """A loss of complex parameters that does not lose the imaginary part without a word."""
+
+    loss: Loss
+
+    def __call__(self, params: Params) -> complex | np.ndarray:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            try:
+                value = self.loss(params)
+            except (TypeError, np.exceptions.ComplexWarning) as error:
+                raise TypeError(
+                    f"the loss cannot take complex parameters, which the complex step needs "
+                    f"({error}); keep casts to float, abs and comparisons out of it, or choose "
+                    f"another method"
+                ) from error
+        if not np.iscomplexobj(value):
+            raise TypeError(
+                f"the loss of complex parameters is the real {value!r}: abs, real or a cast in it "
+                f"drops the imaginary part that the complex step needs, or it reads other arrays "
+                f"than its argument; mend that, or choose another method"
+            )
+        return value if np.ndim(value) else complex(value)
+
+
+def _require_analytic(loss: Loss, arrays: Params, gradient: Params, vectorized: bool) -> None:
+    """Compare with central differences along one direction, where another error cannot hide.
+
+    An ``abs`` in one term of the loss drops the imaginary part of that term alone; the result is
+    still complex, and the derivative quietly wrong.
+    """
+    rng = np.random.default_rng(0)
+    direction = {
+        name: rng.standard_normal(array.shape) * np.maximum(1.0, np.abs(array))
+        for name, array in arrays.items()
+    }
+
+    def value(offset: float) -> float:
+        there = {name: moved(array, direction[name], offset) for name, array in arrays.items()}
+        if vectorized:
+            return float(loss({name: array[None] for name, array in there.items()})[0])
+        return validation.loss_value(loss(there))
+
+    h = 1e-3
+    narrow = (value(h) - value(-h)) / (2 * h)
+    wide = (value(2 * h) - value(-2 * h)) / (4 * h)
+    slope = sum(float(np.sum(gradient[name] * direction[name])) for name in arrays)
+    noise = _coarsest_u(arrays) * abs(value(0)) / h
+    if abs(slope - narrow) > 10 * abs(wide - narrow) + 1e-6 * abs(narrow) + 1000 * noise:
+        raise ValueError(
+            f"along a random direction the complex step gives the slope {slope:.3g}, but central "
+            f"differences give {narrow:.3g}: somewhere in the loss abs, real, conj or a cast drops "
+            f"the imaginary part, or a comparison chooses a branch; choose another method"
+        )

@@ -1,0 +1,46 @@
+"""A progress bar that appears only on what takes longer than a second."""
+
+from __future__ import annotations
+
+import time
+
+__all__ = ["Progress"]
+
+PATIENCE = 1.0  # seconds
+
+
+class Progress:
+    """Counts steps; shows a tqdm bar once a second has passed, in a terminal or a notebook.
+
+    tqdm is imported at that moment and not before: what is quick neither waits for it nor shows
+    anything. Used as a context manager, it takes the bar away at the end.
+
+    Parameters
+    ----------
+    total
+        The number of steps to come.
+    shown
+        False for no bar at all.
+    """
+
+    def __init__(self, total: int, shown: bool = True):
+        self.total, self.done = total, 0
+        self._due = time.monotonic() + PATIENCE if shown else float("inf")
+        self._bar = None
+
+    def advance(self, steps: int = 1) -> None:
+        """Say that ``steps`` more are done."""
+        self.done += steps
+        if self._bar is not None:
+            self._bar.update(steps)
+        elif time.monotonic() > self._due:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=self.total, initial=self.done, leave=False)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
