@@ -7,6 +7,8 @@ import math
 import sys
 from typing import NoReturn
 
+import numpy as np
+
 from gradlab import check_gradients, mlp, paraboloid
 from gradlab.data import random_stream
 from gradlab.differences import METHODS
@@ -79,14 +81,15 @@ def main(arguments: list[str] | None = None) -> int:
     params = mlp.init_params(seed=stream)
     _, cache = mlp.forward(params, X)
     try:
-        report = check_gradients(
-            mlp.loss_function(X, y),
-            params,
-            mlp.backward(params, cache, y),
-            method=options.method,
-            eps=options.eps,
-            cutoff=CUTOFF,
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # a huge step: the verdict says it
+            report = check_gradients(
+                mlp.loss_function(X, y),
+                params,
+                mlp.backward(params, cache, y),
+                method=options.method,
+                eps=options.eps,
+                cutoff=CUTOFF,
+            )
     except ValueError as error:  # a step too small to change any parameter
         parser.error(str(error))
     print(
@@ -95,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     for name in params:
         array = report[name]
-        match = "matches" if array.verdict == "ok" else f"DOES NOT MATCH ({array.verdict})"
+        match = "matches" if array.verdict == "ok" else "DOES NOT MATCH"
         print(f"  {name}  relative error {array.relative_error:.4e}  {match}")
     if report.passed:
         print(f"Every array matches: each relative error is below {CUTOFF:g}.")

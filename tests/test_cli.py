@@ -65,6 +65,12 @@ def test_a_step_far_too_large_does_not_match(capsys):
     assert "DOES NOT MATCH" in out and "Not every array matches" in out
 
 
+def test_a_step_that_overflows_is_no_match_and_no_warning(capsys, recwarn):
+    status, out, err = run(capsys, "--eps", "1e300")
+    assert status == 1 and out.count("DOES NOT MATCH") == 4
+    assert err == "" and len(recwarn) == 0
+
+
 def test_a_wrong_gradient_does_not_match(capsys, monkeypatch):
     right = mlp.backward
 
