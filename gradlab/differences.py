@@ -24,6 +24,7 @@ J. R. R. A. Martins, P. Sturdza, J. J. Alonso, "The complex-step derivative appr
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -54,6 +55,17 @@ class Formula(NamedTuple):
     def offsets(self) -> list[float]:
         """Every multiple of the step at which the loss is needed, once."""
         return sorted({offset for a, b, _ in self.quotients for offset in (a, b)})
+
+    @property
+    def truncation(self) -> float:
+        """The factor c of the first term that the Taylor series leaves over, ``c h**p L^(p+1)``."""
+        q = self.order + 1
+        return sum(w * (a**q - b**q) / (a - b) for a, b, w in self.quotients) / math.factorial(q)
+
+    @property
+    def amplification(self) -> float:
+        """The noise of the result, times h, for independent noise of size 1 in each loss."""
+        return math.sqrt(sum(2 * (w / (a - b)) ** 2 for a, b, w in self.quotients))
 
 
 FORMULAS = {
@@ -119,33 +131,32 @@ def numerical_gradient(
     steps = entry_steps(arrays, method, validation.require_step(eps))
     if method == "complex":
         return _complex_gradient(loss, arrays, steps, vectorized, workers, progress)
-    formula = FORMULAS[method]
-    offsets = formula.offsets
+    offsets = FORMULAS[method].offsets
     _require_visible(arrays, steps, offsets)
     values = entry_losses(loss, params, steps, offsets, vectorized, workers, progress)
     return {
-        name: difference(formula, offsets, values[name], array, steps[name])
+        name: difference(
+            FORMULAS[method],
+            dict(zip(offsets, values[name], strict=True)),
+            {offset: moved(array, steps[name], offset) for offset in offsets},
+        )
         for name, array in arrays.items()
     }
 
 
 def difference(
-    formula: Formula,
-    offsets: Sequence[float],
-    values: np.ndarray,
-    array: np.ndarray,
-    step: np.ndarray,
+    formula: Formula, losses: Mapping[float, np.ndarray], points: Mapping[float, np.ndarray]
 ) -> np.ndarray:
-    """The formula applied to ``values[k]``, the losses at ``array + offsets[k] * step``.
+    """The formula applied to ``losses[offset]``, taken at the parameters ``points[offset]``.
 
     Each quotient is divided by the distance between the two floating-point numbers at which the loss
     was really evaluated, not by the one that was asked for; if they are the same number, it is 0.
     """
-    total = np.zeros(array.shape)
+    total = np.zeros(np.shape(losses[formula.quotients[0][0]]))
     for a, b, weight in formula.quotients:
-        rise = values[offsets.index(a)] - values[offsets.index(b)]
-        run = np.subtract(moved(array, step, a), moved(array, step, b), dtype=np.float64)
-        total += weight * np.divide(rise, run, out=np.zeros(array.shape), where=run != 0)
+        run = np.subtract(points[a], points[b], dtype=np.float64)
+        rise = losses[a] - losses[b]
+        total += weight * np.divide(rise, run, out=np.zeros_like(total), where=run != 0)
     return total
 
 
@@ -251,8 +262,8 @@ def entry_losses(
     values = {
         name: np.empty((len(offsets), array.size), center.dtype) for name, array in params.items()
     }
-    for name in values:
-        values[name][[not offset for offset in offsets]] = center
+    for losses in values.values():
+        losses[[not offset for offset in offsets]] = center
     rows = [row for row, offset in enumerate(offsets) if offset]
     with Progress(sum(array.size for array in params.values()), progress) as bar:
         if workers == 1:
@@ -361,18 +372,23 @@ def _complex_gradient(
     progress: bool,
 ) -> dict[str, np.ndarray]:
     """``Im L(x + ih) / h``, entry by entry, on complex copies of the arrays."""
-    copies = {
-        name: array.astype(np.result_type(array.dtype, np.complex64))
-        for name, array in arrays.items()
-    }
+    copies = complex_copies(arrays)
     upwards = {name: 1j * step for name, step in steps.items()}
-    values = entry_losses(_ComplexLoss(loss), copies, upwards, (1,), vectorized, workers, progress)
+    values = entry_losses(ComplexLoss(loss), copies, upwards, (1,), vectorized, workers, progress)
     gradient = {name: values[name][0].imag / steps[name] for name in arrays}
     _require_analytic(loss, arrays, gradient, vectorized)
     return gradient
 
 
-class _ComplexLoss(NamedTuple):
+def complex_copies(arrays: Params) -> dict[str, np.ndarray]:
+    """Complex arrays of the same precision."""
+    return {
+        name: array.astype(np.result_type(array.dtype, np.complex64))
+        for name, array in arrays.items()
+    }
+
+
+class ComplexLoss(NamedTuple):
     """A loss of complex parameters that does not lose the imaginary part without a word."""
 
     loss: Loss

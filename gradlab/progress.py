@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Self
 
 __all__ = ["Progress"]
 
@@ -38,7 +39,7 @@ class Progress:
 
             self._bar = tqdm(total=self.total, initial=self.done, leave=False)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

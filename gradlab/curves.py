@@ -1,0 +1,342 @@
+"""How the error of a difference depends on the step: measured, and predicted.
+
+The error of a formula of order p has two parts, which pull the step ``h`` in opposite directions:
+the truncation error ``T h**p``, what the Taylor series leaves over, and the rounding error ``R/h``,
+the noise of the loss divided by the step. Both are predicted here from other measurements than the
+curve itself: T from the higher derivatives of the loss, R from its noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from gradlab import validation
+from gradlab.data import random_stream
+from gradlab.differences import (
+    FORMULAS,
+    METHODS,
+    ComplexLoss,
+    complex_copies,
+    difference,
+    entry_losses,
+    moved,
+    restored,
+)
+from gradlab.noise import loss_noise
+
+__all__ = ["Best", "ErrorCurve", "Slopes", "TaylorTest", "error_curve", "taylor_test"]
+
+Params = Mapping[str, np.ndarray]
+Loss = Callable[[Params], float | np.ndarray]
+Gradients = Params | Callable[[Params], Params]
+
+NODES = np.cos(np.pi * (np.arange(12) + 0.5) / 12)  # Chebyshev points
+RADIUS = 0.5  # of the interval around an entry in which its higher derivatives are measured
+
+TAYLOR_STEPS = 7
+ABOVE_NOISE = 100
+
+
+class Best(NamedTuple):
+    """The step at which the measured error is least, and that error."""
+
+    eps: float
+    error: float
+
+
+class Slopes(NamedTuple):
+    """Slopes of the error over the step, both on logarithmic axes; nan where there is no branch."""
+
+    truncation: float
+    rounding: float
+
+
+def _slope(x: np.ndarray, y: np.ndarray) -> float:
+    """The slope of a line through the points on logarithmic axes; nan for fewer than three."""
+    if len(x) < 3:
+        return math.nan
+    x, y = np.log(x), np.log(y)
+    x -= x.mean()
+    return float(x @ y / (x @ x))
+
+
+@dataclass(frozen=True)
+class ErrorCurve:
+    """What :func:`error_curve` returns.
+
+    Attributes
+    ----------
+    eps
+        (E,) the steps, ascending.
+    errors
+        For each method (E,): ``||n - g|| / ||g||``, the 2-norm over all parameters of the
+        difference between the numerical gradient n and the given one g.
+    truncation, rounding
+        For each method (E,): the two parts of the predicted error, each a straight line on
+        logarithmic axes.
+    """
+
+    eps: np.ndarray
+    errors: dict[str, np.ndarray]
+    truncation: dict[str, np.ndarray] = field(repr=False)
+    rounding: dict[str, np.ndarray] = field(repr=False)
+
+    def predicted(self, method: str) -> np.ndarray:
+        """The predicted error, (E,): ``sqrt((T h**p)**2 + (R/h)**2)``."""
+        self._require(method)
+        return np.hypot(self.truncation[method], self.rounding[method])
+
+    def best(self, method: str) -> Best:
+        """The step with the least measured error, and that error."""
+        self._require(method)
+        least = int(np.nanargmin(self.errors[method]))
+        return Best(float(self.eps[least]), float(self.errors[method][least]))
+
+    def slopes(self, method: str) -> Slopes:
+        """Straight lines fitted to both branches, away from the bottom and from the ends.
+
+        The truncation branch is fitted where the error is 10 times the least one and up to two
+        decades of the step beyond; the rounding branch where it is 10 to 10**4 times the least one
+        and below 0.1, since an error near 1 says that no digit is left.
+        """
+        eps, error = self.best(method)
+        order = FORMULAS[method].order if method in FORMULAS else 2
+        ratio = self.errors[method] / error
+        right = (self.eps > eps) & (ratio > 10) & (ratio < 10 ** (2 * order + 1))
+        left = (self.eps < eps) & (ratio > 10) & (ratio < 1e4) & (self.errors[method] < 0.1)
+        return Slopes(*(_slope(self.eps[w], self.errors[method][w]) for w in (right, left)))
+
+    def _require(self, method: str) -> None:
+        if method not in self.errors:
+            raise KeyError(f"no curve for {method!r}; there is one for {', '.join(self.errors)}")
+
+
+def error_curve(
+    loss: Loss,
+    params: Params,
+    grads: Gradients,
+    methods: Sequence[str] = ("forward", "central"),
+    eps: np.ndarray | None = None,
+    vectorized: bool = False,
+) -> ErrorCurve:
+    """The relative error of the numerical gradient as a function of the step, with its theory.
+
+    Parameters
+    ----------
+    loss, params, vectorized
+        As in :func:`gradlab.numerical_gradient`.
+    grads
+        The gradient to compare with, taken for exact; or a function of ``params`` that returns it.
+    methods
+        Any of "forward", "central", "central4", "richardson", "complex".
+    eps
+        The steps, positive; by default 61 of them, four to a decade, from 1e-15 to 1.
+
+    Returns
+    -------
+    ErrorCurve
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument cannot be used as it is, or the given gradient is zero, since then there is
+        no relative error.
+    """
+    arrays = validation.require_parameters(params)
+    validation.require_loss(loss)
+    methods = [methods] if isinstance(methods, str) else list(methods)
+    for method in methods:
+        validation.require_method(method, METHODS)
+    eps = np.logspace(-15, 0, 61) if eps is None else _require_steps(eps)
+    exact = _flat(_gradients(grads, params, arrays))
+    size = np.linalg.norm(exact)
+    if size == 0:
+        raise ValueError("the given gradient is zero everywhere, so no error is relative to it")
+
+    # One sweep for everything: the steps of all methods, which share most of them, and the nodes.
+    real = [FORMULAS[method] for method in methods if method != "complex"]
+    grid = {offset: offset * eps for offset in sorted({o for f in real for o in f.offsets if o})}
+    distances = np.concatenate([[0.0], RADIUS * NODES, *grid.values()])
+    ones = {name: np.ones(array.shape) for name, array in arrays.items()}
+    values = _rows(entry_losses(loss, params, ones, distances, vectorized, progress=False))
+    center, near, far = np.split(values, [1, 1 + len(NODES)])
+    losses = {0: center, **dict(zip(grid, np.split(far, len(grid) or 1), strict=False))}
+    points = {offset: _moved(arrays, steps) for offset, steps in {0: np.zeros(1), **grid}.items()}
+    noise = loss_noise(_unstacked(loss) if vectorized else loss, params)
+
+    errors, truncation, rounding = {}, {}, {}
+    for method in methods:
+        if method == "complex":
+            order, factor = 2, 1 / 6
+            numeric = _complex_gradients(loss, arrays, eps, vectorized)
+            rounding[method] = np.full(eps.shape, noise.relative)
+        else:
+            formula = FORMULAS[method]
+            order, factor = formula.order, formula.truncation
+            numeric = difference(formula, losses, points)
+            level = noise.level * formula.amplification * math.sqrt(exact.size)
+            rounding[method] = level / size / eps
+        errors[method] = np.linalg.norm(numeric - exact, axis=1) / size
+        derivative = np.linalg.norm(_DERIVATIVES[order + 1] @ near)
+        truncation[method] = abs(factor) * derivative / size * eps**order
+    return ErrorCurve(eps, errors, truncation, rounding)
+
+
+def _derivative_weights() -> np.ndarray:
+    """Row k gives the k-th derivative at 0 from values at ``RADIUS * NODES``.
+
+    It is that of the interpolating polynomial, in the basis of powers of ``x / RADIUS``.
+    """
+    powers = np.arange(len(NODES))
+    coefficients = np.linalg.inv(NODES[:, None] ** powers)
+    factorials = np.array([math.factorial(k) for k in powers])
+    return coefficients * (factorials / RADIUS**powers)[:, None]
+
+
+_DERIVATIVES = _derivative_weights()
+
+
+def _require_steps(eps: np.ndarray) -> np.ndarray:
+    steps = np.sort(np.atleast_1d(np.asarray(eps, dtype=float)))
+    if steps.ndim != 1 or not len(steps):
+        raise ValueError(f"eps must be a vector of steps, not an array of shape {np.shape(eps)}")
+    validation.require_step(steps[0])
+    validation.require_step(steps[-1])
+    return steps
+
+
+def _gradients(grads: Gradients, params: Params, arrays: Params) -> Params:
+    if callable(grads):
+        with restored(params):
+            grads = grads(params)
+    return validation.require_gradients(grads, arrays)
+
+
+def _flat(arrays: Params) -> np.ndarray:
+    """All entries of all arrays, as one vector."""
+    return np.concatenate([array.ravel() for array in arrays.values()])
+
+
+def _rows(values: Params) -> np.ndarray:
+    """The same, with the first axis kept."""
+    return np.concatenate([array.reshape(len(array), -1) for array in values.values()], axis=1)
+
+
+def _moved(arrays: Params, steps: np.ndarray) -> np.ndarray:
+    """All entries, each moved by each of the steps: (steps, entries)."""
+    return _rows({name: moved(a.ravel(), steps[:, None], 1) for name, a in arrays.items()})
+
+
+def _complex_gradients(loss: Loss, arrays: Params, eps: np.ndarray, vectorized: bool) -> np.ndarray:
+    copies = complex_copies(arrays)
+    steps = {name: np.full(array.shape, 1j) for name, array in arrays.items()}
+    values = entry_losses(ComplexLoss(loss), copies, steps, eps, vectorized, progress=False)
+    return _rows(values).imag / eps[:, None]
+
+
+def _unstacked(loss: Loss) -> Loss:
+    return lambda params: loss({name: array[None] for name, array in params.items()})[0]
+
+
+# ----------------------------------------------------------------- the Taylor-remainder test
+
+
+class TaylorTest(np.ndarray):
+    """The slopes of the Taylor remainder from step to step, (k - 1,): what :func:`taylor_test` gives.
+
+    Attributes
+    ----------
+    slope
+        That of a line fitted to all of them: about 2 when the gradient is right, about 1 when it
+        is not; inf when nothing is left of the remainder but noise, as in a linear loss.
+    steps, remainders
+        (k,): the steps, descending, and the mean of ``|L(x + h v) - L(x) - h g.v|`` at h and -h.
+    """
+
+    slope: float
+    steps: np.ndarray
+    remainders: np.ndarray
+
+    def __array_finalize__(self, source: np.ndarray | None) -> None:
+        for name in ("slope", "steps", "remainders"):
+            setattr(self, name, getattr(source, name, None))
+
+
+def taylor_test(loss: Loss, params: Params, grads: Gradients, seed: int = 0) -> TaylorTest:
+    """Halve the step along one random direction: how fast does the Taylor remainder vanish?
+
+    ``r(h) = |L(x + h v) - L(x) - h g.v|`` is of second order in h if g is the gradient, and of
+    first order if it is not: no step to choose and no tolerance (P. E. Farrell, D. A. Ham, S. W.
+    Funke, M. E. Rognes, "Automated derivation of the adjoint of high-level transient finite element
+    programs", SIAM J. Sci. Comput. 35, 2013, section 5.1). The steps used are the smallest at which
+    the remainder still stands well above the noise of the loss, in float64 and float32 alike:
+    there a small mistake shows most.
+
+    Parameters
+    ----------
+    loss, params
+        As in :func:`gradlab.numerical_gradient`.
+    grads
+        The gradient under suspicion, or a function of ``params`` that returns it.
+    seed
+        Seed of the direction.
+
+    Returns
+    -------
+    TaylorTest
+        The slopes, an array, with ``slope``, ``steps`` and ``remainders``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument cannot be used as it is.
+    """
+    arrays = validation.require_parameters(params)
+    validation.require_loss(loss)
+    gradients = _gradients(grads, params, arrays)
+    stream = random_stream(seed)
+    direction = {
+        name: stream.standard_normal(array.shape) * _scale(array) / math.sqrt(array.size or 1)
+        for name, array in arrays.items()
+    }
+    center = validation.loss_value(loss(params))
+    noise = loss_noise(loss, params).level
+    steps, remainders = [], []
+    with restored(params):
+        originals = {name: array.copy() for name, array in arrays.items()}
+
+        def remainder(h: float) -> float:
+            linear = 0.0
+            for name, array in arrays.items():
+                array[...] = moved(originals[name], direction[name], h)
+                run = np.subtract(array, originals[name], dtype=np.float64)
+                linear += float(np.sum(gradients[name] * run))
+            return abs(validation.loss_value(loss(params)) - center - linear)
+
+        for h in 0.5 ** np.arange(1, 45):
+            # Both ways: on one side the first and the second order may cancel.
+            both = (remainder(h) + remainder(-h)) / 2
+            if not both > ABOVE_NOISE * noise:
+                break
+            steps.append(h)
+            remainders.append(both)
+    return _taylor_slopes(np.array(steps[-TAYLOR_STEPS:]), np.array(remainders[-TAYLOR_STEPS:]))
+
+
+def _taylor_slopes(steps: np.ndarray, remainders: np.ndarray) -> TaylorTest:
+    slopes = np.diff(np.log2(remainders)) / np.diff(np.log2(steps))
+    result = slopes.view(TaylorTest)
+    result.steps, result.remainders = steps, remainders
+    result.slope = _slope(steps, remainders) if len(steps) > 2 else math.inf
+    return result
+
+
+def _scale(array: np.ndarray) -> np.ndarray:
+    """A size for every entry: its own, or that of the array if it is small in it; 1 for zeros."""
+    size = np.abs(array).astype(float)
+    return np.maximum(size, np.sqrt(np.mean(size**2)) or 1.0) if array.size else size
