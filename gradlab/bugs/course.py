@@ -8,17 +8,12 @@ import numpy as np
 
 from gradlab import mlp
 from gradlab.bugs.entry import CAUGHT, HIDDEN, Bug
-from gradlab.bugs.networks import Problem, concatenated, course_problem
+from gradlab.bugs.networks import Problem, concatenated, course_problem, rows_summed
 
 
 def on_course(backward, **changes):
     """A function from a seed to the problem of checking ``backward`` on the course's network."""
     return lambda seed: course_problem(backward, seed, **changes)
-
-
-def rows_summed(dZ):
-    """The gradient of a bias: the sum over the batch, kept as a row."""
-    return np.sum(dZ, axis=0, keepdims=True)
 
 
 # --- Arithmetic: a factor, a sign -----------------------------------------------------------------

@@ -115,7 +115,228 @@ def course_problem(
     return (network or COURSE).at(params, X, y, backward)
 
 
+def dense(activation: Callable, derivative: Callable) -> Network:
+    """The course's network with another activation; ``derivative(Z1)`` is that of the activation."""
+
+    def forward(params, X):
+        Z1 = X @ params["W1"] + params["b1"]
+        H = activation(Z1)
+        y_hat = H @ params["W2"] + params["b2"]
+        return y_hat, {"X": X, "Z1": Z1, "H": H, "y_hat": y_hat}
+
+    def backward(params, cache, y):
+        X, Z1, H, y_hat = cache["X"], cache["Z1"], cache["H"], cache["y_hat"]
+        dy = (y_hat - y) / len(y)
+        dZ1 = dy @ params["W2"].T * derivative(Z1)
+        return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
+
+    return Network(forward, backward)
+
+
+def gelu(z: np.ndarray) -> np.ndarray:
+    """The tanh form of GELU: Hendrycks and Gimpel, "Gaussian error linear units", 2016."""
+    return 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)))
+
+
+def gelu_slope(z: np.ndarray) -> np.ndarray:
+    """The derivative of :func:`gelu`."""
+    inner = np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))
+    chain = np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * z**2)
+    return 0.5 * (1 + inner) + 0.5 * z * (1 - inner**2) * chain
+
+
 COURSE = Network(mlp.forward, mlp.backward)
+TANH = dense(np.tanh, lambda Z1: 1 - np.tanh(Z1) ** 2)
+RELU = dense(lambda Z1: np.maximum(Z1, 0), lambda Z1: Z1 > 0)
+GELU = dense(gelu, gelu_slope)
+
+
+def penalised(penalty: Callable, slope: Callable, names: tuple[str, ...] = ("W1", "W2")) -> Network:
+    """The course's network with ``penalty(a)`` summed over all entries of the arrays ``names``."""
+
+    def total(params):
+        return sum(np.sum(penalty(params[name]), axis=(-2, -1)) for name in names)
+
+    def backward(params, cache, y):
+        grads = mlp.backward(params, cache, y)
+        for name in names:
+            grads[name] = grads[name] + slope(params[name])
+        return grads
+
+    return Network(mlp.forward, backward, penalty=total)
+
+
+def l2(strength: float, names: tuple[str, ...] = ("W1", "W2")) -> Network:
+    """With ``strength / 2 * w**2`` for every weight."""
+    return penalised(lambda w: strength / 2 * w**2, lambda w: strength * w, names)
+
+
+def l1(strength: float) -> Network:
+    """With ``strength * |w|`` for every weight."""
+    return penalised(lambda w: strength * np.abs(w), lambda w: strength * np.sign(w))
+
+
+def dropout(mask: np.ndarray) -> Network:
+    """The course's network with its hidden units multiplied by ``mask`` (N, H), held fixed.
+
+    The mask holds 0 and 1 / keep, so that nothing needs rescaling at test time.
+    """
+
+    def forward(params, X):
+        y_hat, cache = mlp.forward(params, X)
+        H = cache["H"]
+        y_hat = (H * mask) @ params["W2"] + params["b2"]
+        return y_hat, {"X": X, "H": H, "mask": mask, "y_hat": y_hat}
+
+    def backward(params, cache, y):
+        X, H, mask, y_hat = cache["X"], cache["H"], cache["mask"], cache["y_hat"]
+        dy = (y_hat - y) / len(y)
+        dH = dy @ params["W2"].T * mask
+        dZ1 = dH * H * (1 - H)
+        dW2 = (H * mask).T @ dy
+        return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": dW2, "b2": rows_summed(dy)}
+
+    return Network(forward, backward)
+
+
+def batch_norm(statistics: tuple[np.ndarray, np.ndarray] | None = None) -> Network:
+    """Batch normalisation before the sigmoid; parameters W1, gamma, beta, W2, b2.
+
+    Ioffe and Szegedy, "Batch normalization", ICML 2015. ``statistics`` is the mean and standard
+    deviation to use at test time; without it they are those of the batch.
+    """
+
+    def forward(params, X):
+        Z1 = X @ params["W1"]
+        mean, std = batch_statistics(Z1) if statistics is None else statistics
+        Zn = (Z1 - mean) / std
+        H = mlp.sigmoid(params["gamma"] * Zn + params["beta"])
+        y_hat = H @ params["W2"] + params["b2"]
+        return y_hat, {"X": X, "Zn": Zn, "std": std, "H": H, "y_hat": y_hat}
+
+    def backward(params, cache, y):
+        X, Zn, std, H, y_hat = (cache[name] for name in ("X", "Zn", "std", "H", "y_hat"))
+        dy = (y_hat - y) / len(y)
+        dA = dy @ params["W2"].T * H * (1 - H)
+        dZn = dA * params["gamma"]
+        dZ1 = (dZn - np.mean(dZn, axis=0) - Zn * np.mean(dZn * Zn, axis=0)) / std
+        return {
+            "W1": X.T @ dZ1,
+            "gamma": rows_summed(dA * Zn),
+            "beta": rows_summed(dA),
+            "W2": H.T @ dy,
+            "b2": rows_summed(dy),
+        }
+
+    return Network(forward, backward)
+
+
+def batch_statistics(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation over the batch, (..., 1, H) each."""
+    mean = np.mean(Z, axis=-2, keepdims=True)
+    return mean, np.sqrt(np.mean((Z - mean) ** 2, axis=-2, keepdims=True) + 1e-5)
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Probabilities of the classes, along the last axis."""
+    exponentials = np.exp(scores - np.max(scores, axis=-1, keepdims=True))
+    return exponentials / np.sum(exponentials, axis=-1, keepdims=True)
+
+
+def cross_entropy(p: np.ndarray, y: np.ndarray) -> float | np.ndarray:
+    """``-1/N sum_i log p_i[class of i]``; ``y`` (N, K) is one-hot."""
+    return -np.sum(y * np.log(p), axis=(-2, -1)) / len(y)
+
+
+def softmax_forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The course's network with a softmax on its outputs."""
+    scores, cache = mlp.forward(params, X)
+    p = softmax(scores)
+    return p, {"X": X, "H": cache["H"], "p": p}
+
+
+def softmax_backward(params: Params, cache: Params, y: np.ndarray) -> dict[str, np.ndarray]:
+    """The gradient of the cross-entropy of the softmax."""
+    X, H, p = cache["X"], cache["H"], cache["p"]
+    dscores = (p - y) / len(y)
+    dZ1 = dscores @ params["W2"].T * H * (1 - H)
+    return {
+        "W1": X.T @ dZ1,
+        "b1": rows_summed(dZ1),
+        "W2": H.T @ dscores,
+        "b2": rows_summed(dscores),
+    }
+
+
+SOFTMAX = Network(softmax_forward, softmax_backward, cross_entropy)
+
+
+def tied_forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """An autoencoder whose decoder is the encoder transposed; parameters W1, b1, b2."""
+    H = mlp.sigmoid(X @ params["W1"] + params["b1"])
+    X_hat = H @ np.swapaxes(params["W1"], -1, -2) + params["b2"]
+    return X_hat, {"X": X, "H": H, "X_hat": X_hat}
+
+
+def tied_backward(params: Params, cache: Params, y: np.ndarray) -> dict[str, np.ndarray]:
+    """W1 is used twice, and its gradient is the sum of both uses."""
+    X, H, X_hat = cache["X"], cache["H"], cache["X_hat"]
+    dX_hat = (X_hat - y) / len(y)
+    dW1 = dX_hat.T @ H
+    dZ1 = dX_hat @ params["W1"] * H * (1 - H)
+    dW1 = dW1 + X.T @ dZ1
+    return {"W1": dW1, "b1": rows_summed(dZ1), "b2": rows_summed(dX_hat)}
+
+
+TIED = Network(tied_forward, tied_backward)
+
+
+def residual(skip: float) -> Network:
+    """``relu(Z1) + skip * Z1`` as the hidden layer: a skip connection around the activation."""
+
+    def forward(params, X):
+        Z1 = X @ params["W1"] + params["b1"]
+        H = np.maximum(Z1, 0) + skip * Z1
+        y_hat = H @ params["W2"] + params["b2"]
+        return y_hat, {"X": X, "Z1": Z1, "H": H, "y_hat": y_hat, "skip": skip}
+
+    def backward(params, cache, y):
+        X, Z1, H, y_hat = (cache[name] for name in ("X", "Z1", "H", "y_hat"))
+        dy = (y_hat - y) / len(y)
+        dH = dy @ params["W2"].T
+        dZ1 = dH * (Z1 > 0) + skip * dH
+        return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
+
+    return Network(forward, backward)
+
+
+def max_pool(windows: np.ndarray) -> Network:
+    """The largest hidden unit of each window; ``windows`` (P, width) holds unit numbers, W2 (P, 1)."""
+
+    def forward(params, X):
+        H = mlp.sigmoid(X @ params["W1"] + params["b1"])
+        P = np.max(H[..., windows], axis=-1)
+        y_hat = P @ params["W2"] + params["b2"]
+        return y_hat, {"X": X, "H": H, "P": P, "windows": windows, "y_hat": y_hat}
+
+    def backward(params, cache, y):
+        X, H, P, windows, y_hat = (cache[name] for name in ("X", "H", "P", "windows", "y_hat"))
+        dy = (y_hat - y) / len(y)
+        dP = dy @ params["W2"].T
+        dH = np.zeros_like(H)
+        rows = np.arange(len(y))
+        for j, window in enumerate(windows):
+            winner = window[np.argmax(H[:, window], axis=1)]
+            dH[rows, winner] += dP[:, j]
+        dZ1 = dH * H * (1 - H)
+        return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": P.T @ dy, "b2": rows_summed(dy)}
+
+    return Network(forward, backward)
+
+
+def rows_summed(dZ: np.ndarray) -> np.ndarray:
+    """The gradient of a bias: the sum over the batch, kept as a row."""
+    return np.sum(dZ, axis=0, keepdims=True)
 
 
 def concatenated(loss, params: dict[str, np.ndarray], grads: Mapping[str, np.ndarray]) -> Problem:
