@@ -1,0 +1,181 @@
+"""The frame of every explorer: controls, a picture and a line of words, in one box.
+
+What makes it fast: the figure is built once, everything that stays is drawn once and saved, and a
+move of a control only draws what moves over it and packs the pixels as a lightly compressed PNG.
+The browser holds back what it sends while the kernel is busy, so that the newest value wins; the
+picture and the line of words are always made together, from the values of all controls at once.
+
+Figures are plain ``widgets.Image``: they need no extension, in JupyterLab and in Colab.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Mapping
+
+import ipywidgets as widgets
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
+from matplotlib.artist import Artist
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from gradlab.plots import style
+
+__all__ = ["DPI", "Explorer", "Scene", "counter", "selection", "slider"]
+
+DPI = 100
+_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class Scene:
+    """A figure of which only some artists move.
+
+    A scene is a function from the values of the controls to a picture and a sentence, spread over a
+    constructor, which makes the artists, and :meth:`update`, which places those that move. Nothing
+    of an earlier value may be left after ``update``: equal values give equal pictures.
+
+    A subclass makes its axes and its still artists in ``build``, hands every artist that moves to
+    :meth:`moving`, and places them in ``update``.
+    """
+
+    width, height = 7.6, 4.2  # inches, of 100 pixels on the page
+
+    def __init__(self, dpi: float = DPI):
+        with style.house_style():
+            self.figure = Figure(figsize=(self.width, self.height), dpi=dpi)
+            self._canvas = FigureCanvasAgg(self.figure)
+            self._moving: list[Artist] = []
+            self.build()
+            self._moving.sort(key=lambda artist: artist.get_zorder())
+            self._canvas.draw()
+        self._background = self._canvas.copy_from_bbox(self.figure.bbox)
+
+    def build(self) -> None:
+        """Make the axes, the artists that stay and those that move."""
+        raise NotImplementedError
+
+    def update(self, **values: object) -> str:
+        """Place what moves for these values, and say what is seen in a sentence."""
+        raise NotImplementedError
+
+    def moving(self, artist: Artist) -> Artist:
+        """Note that this artist moves, and give it back."""
+        artist.set_animated(True)
+        self._moving.append(artist)
+        return artist
+
+    def png(self) -> bytes:
+        """The picture as it was last updated."""
+        self._canvas.restore_region(self._background)
+        renderer = self._canvas.get_renderer()
+        for artist in self._moving:
+            artist.draw(renderer)
+        pixels = Image.frombuffer(
+            "RGBA", self._canvas.get_width_height(), self._canvas.buffer_rgba()
+        )
+        buffer = io.BytesIO()
+        pixels.convert("RGB").save(buffer, "png", compress_level=1)
+        return buffer.getvalue()
+
+
+class Explorer(widgets.VBox):
+    """Controls around a scene, drawn again whenever one of them changes.
+
+    Parameters
+    ----------
+    scene
+        What is drawn.
+    controls
+        The controls by the name of the value that they give to ``scene.update``.
+    task
+        What to try, in a sentence.
+    alt
+        What the opening picture shows, for whoever does not see it. It is stored with the notebook:
+        no digits of it may differ between machines.
+
+    Attributes
+    ----------
+    controls, picture, readout
+        The widgets: a dict, an ``Image`` and an ``HTML``.
+    """
+
+    def __init__(self, scene: Scene, controls: Mapping[str, widgets.Widget], task: str, alt: str):
+        self.scene = scene
+        self.controls = dict(controls)
+        self.alt = style.alt_text(alt)
+        self.picture = widgets.Image(
+            format="png",
+            layout=widgets.Layout(width=f"{round(scene.width * DPI)}px", max_width="100%"),
+        )
+        if self.picture.has_trait("tooltip"):  # ipywidgets 8: the nearest to an alt that it has
+            self.picture.tooltip = "What the picture shows is said in the line below it"
+        self.readout = widgets.HTML()
+        self._redraw()
+        for control in self.controls.values():
+            control.observe(self._redraw, names="value")
+        rows = widgets.Layout(flex_flow="row wrap", width="100%")
+        super().__init__(
+            [
+                widgets.HTML(f'<p style="line-height:1.4;margin:4px 0"><b>Try:</b> {task}</p>'),
+                widgets.HBox(list(self.controls.values()), layout=rows),
+                self.picture,
+                self.readout,
+            ],
+            layout=widgets.Layout(max_width=f"{round(scene.width * DPI) + 20}px"),
+        )
+
+    @property
+    def values(self) -> dict[str, object]:
+        """The values of the controls."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def _redraw(self, change: object = None) -> None:
+        words = self.scene.update(**self.values)
+        picture = self.scene.png()
+        self.picture.value = picture
+        self.readout.value = (
+            '<div role="status" aria-live="polite" style="line-height:1.4;min-height:2.8em">'
+            f"{html.escape(words)}</div>"
+        )
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple:
+        """The live view, and beside it a still picture for where no kernel runs."""
+        data, metadata = style.still(self.picture.value, self.alt, self.scene.width)
+        data[_VIEW] = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        return data, metadata
+
+    def _ipython_display_(self, **_: object) -> None:
+        # ipywidgets 7 would display itself without the still picture, and 8 has no such method.
+        if not InteractiveShell.initialized():
+            print(self.alt)
+            return
+        data, metadata = self._repr_mimebundle_()
+        display(data, metadata=metadata, raw=True)
+
+
+def slider(description: str, options: Mapping[str, object], value: object) -> widgets.Widget:
+    """A slider over listed values: an arrow key is a step, and no other value can be entered."""
+    return widgets.SelectionSlider(
+        options=list(options.items()), value=value, **_described(description)
+    )
+
+
+def counter(description: str, low: int, high: int, value: int) -> widgets.Widget:
+    """A slider over whole numbers: what is typed beside it is kept between ``low`` and ``high``."""
+    return widgets.IntSlider(value, low, high, **_described(description))
+
+
+def selection(description: str, options: Mapping[str, object], value: object) -> widgets.Widget:
+    """A menu of listed values."""
+    return widgets.Dropdown(options=list(options.items()), value=value, **_described(description))
+
+
+def _described(description: str) -> dict[str, object]:
+    return {
+        "description": description,
+        "style": {"description_width": "initial"},
+        "layout": widgets.Layout(width="360px"),
+    }

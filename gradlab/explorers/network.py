@@ -1,0 +1,106 @@
+"""The explorer of the forward pass: what a freshly drawn network computes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradlab import mlp
+from gradlab.data import paraboloid
+from gradlab.explorers.frame import DPI, Explorer, Scene, counter, slider
+
+__all__ = ["network_explorer"]
+
+GRID = np.linspace(-1, 1, 41)
+PLANE = np.stack(np.meshgrid(GRID, GRID), axis=-1).reshape(-1, 2)
+SCALES = (0.01, 0.03, 0.1, 0.3, 0.5, 1, 2, 3, 5, 10, 30)
+LOWEST, HIGHEST = -1, 2  # of the colours for heights; what lies beyond keeps the last colour
+
+
+def network_explorer(dpi: float = DPI) -> Explorer:
+    """See what the network computes before training, for any seed and any size of its weights.
+
+    Parameters
+    ----------
+    dpi
+        Pixels per inch of the picture: more for a projector, fewer for a slow line.
+    """
+    controls = {
+        "seed": counter("seed", 0, 99, 0),
+        "scale": slider("size of the weights, × Xavier", {f"{s:g}": s for s in SCALES}, 1),
+    }
+    return Explorer(
+        _NetworkScene(dpi),
+        controls,
+        task="find a size of the weights at which the five hidden units say the same thing, and one "
+        "at which they only say yes or no.",
+        alt="Colour maps over the square of the two inputs. Above, the bowl that the data come from "
+        "beside the output of an untrained network, with the 20 samples as dots: the two do not "
+        "look alike. Below, the five hidden units, each a gentle slope from one side to the other.",
+    )
+
+
+class _NetworkScene(Scene):
+    width, height = 7.6, 5.1
+
+    def build(self) -> None:
+        X, y = paraboloid()
+        self.X, self.y = X, y
+        self.loss = mlp.loss_function(X, y)
+        square = {"extent": (-1, 1, -1, 1), "origin": "lower", "interpolation": "bilinear"}
+        heights = {"vmin": LOWEST, "vmax": HIGHEST, "cmap": "viridis"}
+        blank = np.zeros((len(GRID), len(GRID)))
+        page = self.figure
+
+        self.maps = []
+        for left, title in (
+            (0.075, "the data:  $x_1^2 + x_2^2$"),
+            (0.49, "the network:  $\\hat y$"),
+        ):
+            ax = page.add_axes([left, 0.435, 0.335, 0.5])
+            ax.set(title=title, xlabel="$x_1$", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+            ax.grid(False)
+            self.maps.append(ax)
+        data, network = self.maps
+        data.set_ylabel("$x_2$", labelpad=-6)
+        data.imshow(np.sum(PLANE**2, axis=1).reshape(blank.shape), **square, **heights)
+        self.surface = self.moving(network.imshow(blank, **square, **heights))
+        bar = page.colorbar(
+            self.surface, cax=page.add_axes([0.86, 0.435, 0.022, 0.5]), extend="both"
+        )
+        bar.set_ticks([-1, 0, 1, 2])
+        bar.set_label("height")
+        bar.solids.set_animated(False)
+        for ax, keep in ((data, lambda dots: dots), (network, self.moving)):
+            keep(ax.scatter(*X.T, c=y, **heights, s=52, edgecolors="white", linewidths=1.3))
+
+        self.units, self.weights = [], []
+        for unit in range(5):
+            ax = page.add_axes([0.075 + 0.152 * unit, 0.05, 0.132, 0.197])
+            ax.set(xticks=[], yticks=[])
+            above = {"transform": ax.transAxes, "ha": "center", "fontsize": 10}
+            self.weights.append(self.moving(ax.text(0.5, 1.06, "", **above)))
+            self.units.append(
+                self.moving(ax.imshow(blank, **square, vmin=0, vmax=1, cmap="cividis"))
+            )
+        ones = page.colorbar(self.units[0], cax=page.add_axes([0.86, 0.05, 0.022, 0.197]))
+        ones.set_ticks([0, 0.5, 1])
+        ones.set_label("activation")
+        ones.solids.set_animated(False)
+
+    def update(self, seed: int, scale: float) -> str:
+        params = mlp.init_params(seed=seed)
+        for name in ("W1", "W2"):
+            params[name] *= scale
+        y_hat, cache = mlp.forward(params, PLANE)
+        self.surface.set_data(y_hat.reshape(len(GRID), -1))
+        for unit, activation in enumerate(cache["H"].T):
+            self.units[unit].set_data(activation.reshape(len(GRID), -1))
+            self.weights[unit].set_text(f"unit {unit + 1} × {params['W2'][unit, 0]:.2f}")
+        _, seen = mlp.forward(params, self.X)
+        slopes = mlp.backward(params, seen, self.y)
+        H = cache["H"]
+        return (
+            f"Loss {self.loss(params):.3g}. The hidden units give {H.min():.2f} to {H.max():.2f}, "
+            f"of a possible 0 to 1; the gradient of W1 has the norm "
+            f"{np.linalg.norm(slopes['W1']):.1e}."
+        )
