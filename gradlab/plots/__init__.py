@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
+from gradlab.plots.differences import *
+from gradlab.plots.network import *
 from gradlab.plots.style import *
