@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gradlab.explorers.epsilon import epsilon_explorer
 from gradlab.explorers.network import network_explorer
 
-__all__ = ["network_explorer"]
+__all__ = ["epsilon_explorer", "network_explorer"]

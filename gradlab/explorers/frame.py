@@ -42,6 +42,7 @@ class Scene:
     """
 
     width, height = 7.6, 4.2  # inches, of 100 pixels on the page
+    lines = 2  # of words; the room for them is kept, so that nothing below jumps
 
     def __init__(self, dpi: float = DPI):
         with style.house_style():
@@ -58,7 +59,7 @@ class Scene:
         raise NotImplementedError
 
     def update(self, **values: object) -> str:
-        """Place what moves for these values, and say what is seen in a sentence."""
+        """Place what moves for these values, and say what is seen in a sentence or a few lines."""
         raise NotImplementedError
 
     def moving(self, artist: Artist) -> Artist:
@@ -136,10 +137,9 @@ class Explorer(widgets.VBox):
         words = self.scene.update(**self.values)
         picture = self.scene.png()
         self.picture.value = picture
-        self.readout.value = (
-            '<div role="status" aria-live="polite" style="line-height:1.4;min-height:2.8em">'
-            f"{html.escape(words)}</div>"
-        )
+        height = f"line-height:1.4;min-height:{1.4 * self.scene.lines:.1f}em"
+        lines = html.escape(words).replace("\n", "<br>")
+        self.readout.value = f'<div role="status" aria-live="polite" style="{height}">{lines}</div>'
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple:
         """The live view, and beside it a still picture for where no kernel runs."""
