@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Hashable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from gradlab import differences, validation
-from gradlab.noise import loss_noise
+from gradlab.judging import backward_bar, look_closer, rounding_bar
+from gradlab.noise import UNIT, Noise, Probe, loss_noise, probe
 from gradlab.report import ArrayReport, GradientCheckError, Report
 
 __all__ = ["GradientCheckError", "Report", "check_gradients", "relative_error"]
 
-Params = Mapping[str, np.ndarray]
+Params = Mapping[Hashable, np.ndarray]
+Loss = Callable[[Params], float]
+
+RESOLVED = 0.1  # an error bar above this part of the gradient decides nothing
+FIRST_LOOKS = 4
 
 
 def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> float:
@@ -23,9 +30,9 @@ def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> float:
 
 
 def check_gradients(
-    loss: Callable,
+    loss: Loss,
     params: Params,
-    grads: Params | Callable,
+    grads: Params | Callable[[Params], Params],
     method: str = "central",
     eps: float | None = None,
     cutoff: float | None = None,
@@ -33,37 +40,173 @@ def check_gradients(
     workers: int | Callable = 1,
     progress: bool = True,
 ) -> Report:
-    """Compare a gradient with differences of its loss, and judge it by their error bars."""
+    """Compare a gradient with differences of its loss, and judge it by their error bars.
+
+    Parameters
+    ----------
+    loss
+        ``loss(params)`` returns one real number.
+    params
+        Floating-point arrays of any shape and memory order, by name. They are perturbed in place,
+        because a layer may hold them under another name, and put back bit for bit, whatever happens.
+    grads
+        The gradient under test: arrays with the names and shapes of ``params``, or a function
+        that computes them from ``params``, which is called once. They are copied.
+    method
+        "forward", "central", "central4", "complex" or "richardson", as in
+        :func:`gradlab.numerical_gradient`.
+    eps
+        The step, in the units of the parameters. By default each array gets its own, from the
+        noise and the curvature of the loss.
+    cutoff
+        A relative error that no array may reach, as well: the classical rule.
+    how
+        "entries" to compare every entry, "directions" to compare slopes in random directions: a
+        few evaluations at any size.
+    workers, progress
+        As in :func:`gradlab.numerical_gradient`.
+
+    Returns
+    -------
+    Report
+        An :class:`ArrayReport` for each array; true only if all are ok.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument cannot be used as it is: by name, and before anything is moved.
+    """
     arrays = validation.require_parameters(params)
     validation.require_loss(loss)
     validation.require_method(method, differences.METHODS)
     eps = validation.require_step(eps)
-    gradients = validation.require_gradients(grads(params) if callable(grads) else grads, arrays)
     with differences.restored(params):
-        value = validation.loss_value(loss(params))
+        gradients = validation.require_gradients(
+            grads(params) if callable(grads) else grads, arrays
+        )
+    with differences.restored(params):
+        center = validation.loss_value(loss(params))
         again = validation.loss_value(loss(params))
+        if not math.isfinite(center):
+            return _verdict_for_all(arrays, gradients, "nonfinite")
+        if abs(again - center) > 64 * UNIT * abs(center) or math.isnan(again):
+            return _verdict_for_all(arrays, gradients, "random")
         noise = loss_noise(loss, params)
-        numeric = differences.numerical_gradient(
-            loss, params, method, eps, workers=workers, progress=progress
-        )
-    steps = differences.entry_steps(arrays, method, eps)
-    found = {}
-    for name, a in gradients.items():
-        n = numeric[name]
-        error = relative_error(a, n)
-        bars = 8 * (2 * noise.level / steps[name]) if method != "complex" else 1e-13 * np.abs(a)
-        bars = bars + 1e-7 * np.abs(n) + 1e-9 * np.abs(n).max(initial=0)
-        excess = np.abs(a - n) / np.where(bars > 0, bars, 1)
-        wrong = bool((excess > 1).any()) or (cutoff is not None and error >= cutoff)
-        verdict = "wrong" if wrong else "ok"
-        if value != again:
-            verdict = "random"
-        elif not (np.isfinite(value) and np.isfinite(a).all() and np.isfinite(n).all()):
-            verdict = "nonfinite"
-        elif not a.any() and verdict == "ok":
-            verdict = "untested" if n.any() else "unused"
-        worst = np.unravel_index(int(np.argmax(excess)), a.shape)
-        found[name] = ArrayReport(
-            name, verdict, "", error, tuple(map(int, worst)), a, n, np.broadcast_to(bars, a.shape)
-        )
+        check = _Check(loss, params, arrays, method, eps, center, noise, workers, progress)
+        found = check.entries(gradients)
+    found = {name: _with_cutoff(array, cutoff) for name, array in found.items()}
     return Report(found)
+
+
+def _verdict_for_all(arrays, gradients, verdict) -> Report:
+    return Report({name: ArrayReport(name, verdict, gradient=gradients[name]) for name in arrays})
+
+
+def _with_cutoff(array: ArrayReport, cutoff: float | None) -> ArrayReport:
+    if cutoff is None or array.relative_error < cutoff or array.verdict not in ("ok", "undecided"):
+        return array
+    from dataclasses import replace
+
+    return replace(array, verdict="undecided")
+
+
+class _Check(NamedTuple):
+    loss: Loss
+    params: Params
+    arrays: Params
+    method: str
+    eps: float | None
+    center: float
+    noise: Noise
+    workers: int | Callable
+    progress: bool
+
+    @property
+    def adaptive(self) -> bool:
+        return self.eps is None and self.method == "central"
+
+    def entries(self, gradients: Params) -> dict[Hashable, ArrayReport]:
+        probes = {name: probe(self.loss, self.params, name, self.center, self.noise) for name in self.arrays}
+        steps = {name: self._steps(array, probes[name]) for name, array in self.arrays.items()}
+        numeric, bars = self._differences(steps)
+        return {
+            name: self._judge(name, gradients[name], numeric[name], bars[name], probes[name])
+            for name in self.arrays
+        }
+
+    def _steps(self, array: np.ndarray, found: Probe) -> np.ndarray:
+        if not self.adaptive:
+            return differences.entry_steps({0: array}, self.method, self.eps)[0]
+        return np.maximum(found.step, 256 * np.spacing(np.abs(array)).astype(float))
+
+    def _differences(self, steps: Params) -> tuple[Params, Params]:
+        if self.method == "complex":
+            numeric = differences.numerical_gradient(
+                self.loss, self.params, "complex", self.eps, workers=self.workers, progress=self.progress
+            )
+            return numeric, {name: 64 * UNIT * np.abs(n) for name, n in numeric.items()}
+        formula = differences.FORMULAS[self.method]
+        losses = differences.entry_losses(
+            self.loss, self.params, steps, formula.offsets, workers=self.workers, progress=self.progress
+        )
+        numeric, bars = {}, {}
+        for name, array in self.arrays.items():
+            points = {o: differences.moved(array, steps[name], o) for o in formula.offsets}
+            numeric[name] = differences.difference(
+                formula, dict(zip(formula.offsets, losses[name], strict=True)), points
+            )
+            bars[name] = rounding_bar(formula, losses[name], steps[name], self.noise)
+        return numeric, bars
+
+    def _judge(self, name, gradient, numeric, bars, found) -> ArrayReport:
+        backward = backward_bar(gradient, self.noise)
+        bars = bars + backward
+        kind = self._look(name, gradient, numeric, bars, backward, found)
+        error = relative_error(gradient, numeric)
+        off = np.abs(gradient - numeric)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rank = off if kind == "wrong" else off / bars
+        rank = np.where(np.isfinite(rank), rank, np.inf)
+        worst = tuple(int(i) for i in np.unravel_index(int(np.argmax(rank)), rank.shape))
+        if kind == "ok":
+            size = max(np.linalg.norm(gradient), np.linalg.norm(numeric))
+            if np.linalg.norm(bars) > RESOLVED * size:
+                kind = "undecided"
+            if not gradient.any():
+                kind = "untested"
+            if found.change <= 8 * self.noise.level:
+                kind = "unused"
+        return ArrayReport(name, kind, "", error, worst, gradient, numeric, bars)
+
+    def _look(self, name, gradient, numeric, bars, backward, found) -> str:
+        """Look closer at the entries that lie outside their error bar, the worst ones first."""
+        if not np.isfinite(gradient).all():
+            return "nonfinite"
+        kind = "ok"
+        off = np.abs(gradient - numeric)
+        suspicious = ~(off <= bars)
+        order = np.argsort(-np.where(suspicious, off / bars, 0), axis=None, kind="stable")
+        order = order[: np.count_nonzero(suspicious)]
+        first, count = 0, FIRST_LOOKS
+        while first < len(order) and kind != "wrong":
+            batch = [tuple(map(int, np.unravel_index(i, off.shape))) for i in order[first : first + count]]
+            looks = look_closer(
+                self.loss,
+                self.params,
+                {index: float(gradient[index]) for index in batch},
+                self.arrays[name],
+                found.step,
+                backward,
+                self.noise,
+            )
+            for index, look in looks.items():
+                if self.adaptive:
+                    numeric[index], bars[index] = look.numeric, look.error_bar
+                else:
+                    bars[index] = max(bars[index], abs(numeric[index] - look.numeric) + look.error_bar)
+            kind = max([kind, *(look.verdict for look in looks.values())], key=SEVERITY.index)
+            first, count = first + count, 4 * count
+        return kind
+
+
+SEVERITY = ["ok", "undecided", "nonfinite", "kink", "wrong"]

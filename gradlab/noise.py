@@ -1,4 +1,4 @@
-"""The rounding noise of a loss, measured.
+"""The rounding noise of a loss, measured, and the step at which a difference suffers least from it.
 
 A computed loss is a smooth function plus noise of about ``u |L|``, ``u`` the unit roundoff: or much
 more, where sums cancel or where float32 hides inside. No formula knows it, but nine evaluations on
@@ -8,18 +8,25 @@ a line do: differences of a smooth function shrink with their order, those of no
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from gradlab.differences import moved, restored
 from gradlab.validation import loss_value
 
-__all__ = ["Noise", "difference_noise", "loss_noise"]
+__all__ = ["Noise", "Probe", "difference_noise", "line_losses", "loss_noise", "probe"]
 
 Params = Mapping[str, np.ndarray]
+Loss = Callable[[Params], float]
 
+UNIT = np.finfo(float).eps / 2  # the unit roundoff of float64
 POINTS = np.arange(-4, 5)
+SPACINGS = (1e-6, 1e-4, 1e-2, 1e-8, 1e-10, 1e-12)
+
+# Noise has the size of its standard deviation only typically; seldom is it eight times as large.
+SAFETY = 12.0
 
 
 class Noise(NamedTuple):
@@ -31,6 +38,25 @@ class Noise(NamedTuple):
 
     level: float
     relative: float
+
+
+def line_losses(
+    loss: Loss, params: Params, direction: Params, offsets: Sequence[float]
+) -> np.ndarray:
+    """The loss at ``params + t * direction`` for each ``t``, in the precision it is returned in.
+
+    The arrays named in ``direction`` are moved in place and put back.
+    """
+    values = []
+    with restored(params) as arrays:
+        starts = {name: arrays[name].copy() for name in direction}
+        for t in offsets:
+            for name, step in direction.items():
+                arrays[name][...] = moved(starts[name], step, t)
+            values.append(loss(params))
+            loss_value(values[-1])
+    values = np.array(values)
+    return values if values.dtype.kind == "f" else values.astype(float)
 
 
 def difference_noise(values: np.ndarray) -> float | None:
@@ -59,67 +85,107 @@ def difference_noise(values: np.ndarray) -> float | None:
     return None
 
 
-def loss_noise(loss: Callable[[Params], float], params: Params) -> Noise:
+def loss_noise(loss: Loss, params: Params) -> Noise:
     """Measure the rounding noise of ``loss`` at ``params`` from nine evaluations on a short line.
 
     The line moves all entries at once by a few parts in a million: enough to change a number that
     the loss casts to float32, too little for its curvature to show in high differences. Where it
-    does show, or where nothing changes, shorter or longer lines are tried.
+    does show, or where nothing changes, shorter or longer lines are tried. The noise is never less
+    than the unit roundoff of what the loss returns.
 
     Parameters
     ----------
     loss, params
         As in :func:`gradlab.check_gradients`, already validated.
     """
-    unit = np.finfo(float).eps / 2
-    largest = 0.0
-    for spacing in (1e-6, 1e-4, 1e-2, 1e-8, 1e-10, 1e-12):
-        values, unit = _values_on_a_line(loss, params, spacing)
-        if not np.isfinite(values).all():
-            continue
-        largest = np.abs(values).max()
-        level = difference_noise(values)
-        if level is not None:
-            break
-    else:
-        level = 0.0
-    level = max(level, unit * largest)
-    relative = level / largest if largest else unit
-    return Noise(level, max(relative, np.finfo(float).eps / 2))
-
-
-def _values_on_a_line(
-    loss: Callable[[Params], float], params: Params, spacing: float
-) -> tuple[np.ndarray, float]:
-    """The loss at nine points, and the unit roundoff of the numbers that it returns."""
-    from gradlab.differences import restored
-
     stream = np.random.RandomState(0)
-    with restored(params) as arrays:
-        starts = {name: array.copy() for name, array in arrays.items()}
-        steps = {name: _exact_step(array, spacing, stream) for name, array in arrays.items()}
-        values = []
-        for point in POINTS:
-            for name, array in arrays.items():
-                array[...] = starts[name] + array.dtype.type(point) * steps[name]
-            values.append(loss(params))
-    unit = np.finfo(_float_type(values[0])).eps / 2
-    return np.array([loss_value(value) for value in values]), float(unit)
+    everywhere = float(np.sqrt(np.mean([_scale(array) ** 2 for array in params.values()])))
+    direction = {
+        name: stream.standard_normal(array.shape)
+        * np.maximum(np.abs(array), _scale(array) or everywhere or 1.0)
+        for name, array in params.items()
+    }
+    level, largest, unit = None, 0.0, UNIT
+    for spacing in SPACINGS:
+        values = line_losses(loss, params, direction, spacing * POINTS)
+        if np.isfinite(values).all():
+            unit = max(unit, float(np.finfo(values.dtype).eps) / 2)
+            largest = float(np.abs(values).max())
+            level = difference_noise(values)
+            if level is not None:
+                break
+    level = float(max(level or 0.0, unit * largest))
+    return Noise(level, max(level / largest if largest else unit, UNIT))
 
 
-def _float_type(value: object) -> np.dtype:
-    dtype = getattr(value, "dtype", np.dtype(float))
-    return dtype if np.issubdtype(dtype, np.floating) else np.dtype(float)
+class Probe(NamedTuple):
+    """What a walk along one random direction in an array has shown.
 
-
-def _exact_step(array: np.ndarray, spacing: float, stream: np.random.RandomState) -> np.ndarray:
-    """A random step for each entry that its floating-point numbers can make four times each way.
-
-    Were it rounded, the points would not be equally spaced, and that would look like noise.
+    ``step`` keeps the truncation error of a central difference below its rounding error;
+    ``change`` is the largest change of the loss that was seen on the way.
     """
-    size = np.abs(array).astype(float)
-    scale = np.maximum(size, np.sqrt(np.mean(size**2)) or 1.0) if array.size else size
-    ulp = np.spacing((2 * size + 8 * spacing * scale).astype(array.dtype)).astype(float)
-    step = stream.standard_normal(array.shape) * spacing * scale
-    multiples = np.where(step < 0, -1, 1) * np.maximum(np.rint(np.abs(step) / ulp), 1)
-    return (multiples * ulp).astype(array.dtype)
+
+    step: float
+    change: float
+
+
+def probe(loss: Loss, params: Params, name: str, center: float, noise: Noise) -> Probe:
+    """Choose the step for the entries of one array from the loss along a direction of length 1.
+
+    Steps are tried in factors of ten until the truncation error of the central difference rises
+    out of its rounding error, ``noise / h``. With it known, the two are least together at
+    ``h = (noise / c)**(1/3)``, ``c h**2`` the truncation error: P. E. Gill, W. Murray, M. A.
+    Saunders, M. H. Wright, "Computing forward-difference intervals for numerical optimization",
+    SIAM J. Sci. Stat. Comput. 4 (1983), 310-321. Half of it is taken: entries differ.
+
+    Parameters
+    ----------
+    loss, params
+        As in :func:`gradlab.check_gradients`, already validated.
+    name
+        Of the array.
+    center
+        The loss at ``params``.
+    noise
+        Of the loss.
+    """
+    direction = np.random.RandomState(1).standard_normal(params[name].shape)
+    direction /= np.linalg.norm(direction)
+    scale = _scale(params[name]) or 1.0
+    start, longest = 0.1 * noise.relative ** (1 / 3) * scale, max(1.0, scale)
+    changes, slopes, errors = {}, {}, {}
+
+    def length(k: int) -> float:
+        return start * 10.0**k
+
+    def evaluate(k: int) -> None:
+        t = length(k)
+        up, down = line_losses(loss, params, {name: direction}, (t, -t)).astype(float)
+        changes[k] = max(abs(up - center), abs(down - center))
+        slopes[k] = (up - down) / (2 * t)
+        errors[k] = SAFETY * max(noise.level, UNIT * abs(up), UNIT * abs(down)) / t
+
+    def truncated(k: int) -> bool:
+        for each in (k, k - 1):
+            if each not in slopes:
+                evaluate(each)
+        return not abs(slopes[k] - slopes[k - 1]) <= 2 * errors[k - 1]
+
+    k = 0
+    if truncated(0):
+        while truncated(k - 1) and k > -12:
+            k -= 1
+        k -= 1
+    else:
+        while length(k + 1) <= longest and not truncated(k + 1):
+            k += 1
+    step = length(k) / 10
+    if k + 1 in slopes and math.isfinite(slopes[k + 1]):
+        c = abs(slopes[k + 1] - slopes[k]) / length(k + 1) ** 2
+        step = 0.5 * min((noise.level / c) ** (1 / 3), length(k))
+    return Probe(float(step), float(max(changes.values())))
+
+
+def _scale(array: np.ndarray) -> float:
+    """The root mean square of the entries; 0 for none."""
+    return float(np.sqrt(np.mean(np.square(array, dtype=float)))) if array.size else 0.0
