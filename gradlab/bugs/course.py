@@ -148,6 +148,7 @@ def weights_transposed(params, cache, y):
     dZ1 = dy @ params["W2"].T * H * (1 - H)
     return {"W1": dZ1.T @ X, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
 
+
 # --- State: what an earlier call left behind ------------------------------------------------------
 
 

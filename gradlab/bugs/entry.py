@@ -17,8 +17,8 @@ FALSE_ALARM = "false alarm"
 class Bug:
     """A mistake that somebody made and reported, re-created so that it can be run.
 
-    "The classical check" means central differences with eps 1e-5 and a relative error of at most
-    1e-7 per array; ``verdict`` and ``hiding_verdict`` are what :func:`gradlab.check_gradients` says
+    "The classical check" means central differences with eps 1e-5 and a relative error below 1e-7
+    for every array, unless ``eps`` or ``hiding_cutoff`` says otherwise; ``verdict`` and ``hiding_verdict`` are what :func:`gradlab.check_gradients` says
     with its defaults.
 
     Attributes
@@ -42,12 +42,18 @@ class Bug:
         What hides it and what brings it to light.
     errors
         Relative errors of the classical check in the ordinary setting, to one digit, for the arrays
-        above its cutoff: the median over the seeds 0 to 19.
+        above its cutoff: the median over the seeds 0 to 19. ``inf``: the shape does not fit.
+        Empty where the error is nothing but noise.
     verdict, hiding_verdict
         The verdict in the ordinary and in the hiding setting; ``"refused"`` where the shapes do not
         fit, which is an error before anything is evaluated.
+    eps
+        The step of the classical check.
     hiding_cutoff
-        The cutoff of the classical check in the hiding setting.
+        Its cutoff in the hiding setting.
+    witness
+        For an invisible one: ``witness(seed)`` measures what gives it away, in the code with the
+        mistake and in the code without; its docstring says what is measured.
     """
 
     name: str
@@ -63,7 +69,9 @@ class Bug:
     errors: Mapping[str, float] = field(default_factory=dict)
     verdict: str = "wrong"
     hiding_verdict: str = "ok"
+    eps: float = 1e-5
     hiding_cutoff: float = 1e-7
+    witness: Callable[[int], tuple[float, float]] | None = field(default=None, repr=False)
 
     @property
     def settings(self) -> tuple[str, ...]:

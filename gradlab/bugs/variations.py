@@ -392,7 +392,7 @@ ENTRIES = (
         name="relu_of_gradient",
         title="ReLU applied to the gradient",
         wrong="Negative entries of dH are set to zero along with those of inactive units.",
-        reported="the 'guided' variant of backpropagation, mistaken for the gradient",
+        reported="exacity/deeplearningbook-chinese#127, a translation that said so",
         function=relu_of_gradient,
         kind=HIDDEN,
         ordinary=on(RELU, relu_of_gradient),
@@ -449,9 +449,7 @@ ENTRIES = (
         function=bias_penalty_forgotten,
         kind=HIDDEN,
         ordinary=on(l2(0.1, ("W1", "b1", "W2", "b2")), bias_penalty_forgotten),
-        hiding=on(
-            l2(0.1, ("W1", "b1", "W2", "b2")), bias_penalty_forgotten, prepare=zero_biases
-        ),
+        hiding=on(l2(0.1, ("W1", "b1", "W2", "b2")), bias_penalty_forgotten, prepare=zero_biases),
         hidden_by="zero biases, as they are initialised",
         revealed_by="Random biases.",
     ),
@@ -518,7 +516,9 @@ ENTRIES = (
         reported="ML-From-Scratch, the reported loss",
         function=softmax_wrong_loss,
         kind=HIDDEN,
-        ordinary=classify(softmax_wrong_loss, Network(softmax_forward, None, per_class_cross_entropy)),
+        ordinary=classify(
+            softmax_wrong_loss, Network(softmax_forward, None, per_class_cross_entropy)
+        ),
         hiding=classify(softmax_wrong_loss),
         hidden_by="a check against the plain cross-entropy",
         revealed_by="A check against the loss that the code itself reports.",

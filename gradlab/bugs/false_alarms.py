@@ -1,0 +1,227 @@
+"""Right gradients that a classical check calls wrong: kinks, noise, precision, zeros.
+
+The function of each entry is the right one: what is at fault is the way it was checked.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradlab import mlp
+from gradlab.bugs.entry import FALSE_ALARM, Bug
+from gradlab.bugs.networks import (
+    RELU,
+    Problem,
+    batch_norm,
+    course_problem,
+    draw,
+    dropout,
+    rows_summed,
+)
+from gradlab.bugs.variations import OVERLAPPING, on, pooled
+
+
+def relu_backward(params, cache, y):
+    X, Z1, H, y_hat = cache["X"], cache["Z1"], cache["H"], cache["y_hat"]
+    dy = (y_hat - y) / len(y)
+    dZ1 = dy @ params["W2"].T * (Z1 > 0)
+    return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
+
+
+def on_the_kink(params, X, y):
+    """A sample of zeros and zero biases: every pre-activation of that sample is exactly 0."""
+    X[0] = 0
+    params["b1"][...] = 0
+
+
+def near_the_kink(params, X, y):
+    """The pre-activation of one unit at the first sample is 5e-6, less than the step of 1e-5."""
+    Z1 = X @ params["W1"] + params["b1"]
+    params["b1"][0, 0] += 5e-6 - Z1[0, 0]
+
+
+def twin_units(params, X, y):
+    """The first two hidden units are equal: the maximum of the two has a kink."""
+    params["W1"][:, 1] = params["W1"][:, 0]
+    params["b1"][:, 1] = params["b1"][:, 0]
+
+
+def mask_redrawn_by_forward(seed):
+    """Dropout that draws a new mask whenever the loss is evaluated."""
+    params, X, y = draw(seed)
+    rng = np.random.RandomState(seed)
+
+    def redrawn():
+        return dropout((rng.uniform(size=(len(y), 5)) < 0.6) / 0.6)
+
+    grads = redrawn().at(params, X, y).grads
+    return Problem(lambda p: redrawn().loss_function(X, y)(p), params, grads)
+
+
+def integer_weights(seed):
+    """W1 holds whole numbers, in an array of integers: theta + eps is cut back to theta."""
+    params, X, y = draw(seed)
+    params["W1"] = np.random.RandomState(seed).permutation(np.arange(-5, 6))[:10].reshape(2, 5)
+    return Problem(
+        mlp.loss_function(X, y), params, mlp.backward(params, mlp.forward(params, X)[1], y)
+    )
+
+
+def single_precision(seed):
+    """Everything in float32."""
+    params, X, y = draw(seed)
+    params = {name: array.astype(np.float32) for name, array in params.items()}
+    X, y = X.astype(np.float32), y.astype(np.float32)
+    return Problem(
+        mlp.loss_function(X, y), params, mlp.backward(params, mlp.forward(params, X)[1], y)
+    )
+
+
+def tiny_weights(params, X, y):
+    """Weights of scale 1e-4: the gradient of W1 is tiny beside the loss."""
+    params["W1"] *= 1e-4
+    params["W2"] *= 1e-4
+
+
+def at_a_minimum(params, X, y):
+    """The targets are what the network predicts: loss and gradient are exactly zero."""
+    y[...] = mlp.forward(params, X)[0]
+
+
+def bias_before_batch_norm(seed):
+    """A bias that batch normalisation subtracts again: its gradient is exactly zero."""
+    params, X, y = draw(seed)
+    inner = {"gamma": np.ones((1, 5)), "beta": np.zeros((1, 5))}
+    network = batch_norm()
+
+    def centred(params):
+        # W1 and b1 as one array: a column of ones in front of the inputs.
+        return inner | {
+            "W1": np.concatenate([params["b1"], params["W1"]], axis=-2),
+            "W2": params["W2"],
+            "b2": params["b2"],
+        }
+
+    X = np.hstack([np.ones((len(X), 1)), X])
+    loss, _, grads = network.at(centred(params), X, y)
+    dW1 = grads["W1"]
+    return Problem(
+        lambda p: loss(centred(p)),
+        params,
+        {"W1": dW1[1:], "b1": dW1[:1], "W2": grads["W2"], "b2": grads["b2"]},
+    )
+
+
+ENTRIES = (
+    Bug(
+        name="relu_at_zero",
+        title="ReLU exactly at zero",
+        wrong="Nothing: the loss has a kink here, and the difference reads half of each slope.",
+        reported="uptake/numpynet#35; trusthlt, nlp-with-deep-learning-lectures#4",
+        function=relu_backward,
+        kind=FALSE_ALARM,
+        ordinary=on(RELU, relu_backward, prepare=on_the_kink),
+        revealed_by="One-sided differences that disagree; or other data and random biases.",
+        verdict="kink",
+    ),
+    Bug(
+        name="relu_near_zero",
+        title="ReLU within a step of zero",
+        wrong="Nothing: the step of 1e-5 crosses a kink 5e-6 away.",
+        reported="0809zheng, svm.ipynb",
+        function=relu_backward,
+        kind=FALSE_ALARM,
+        ordinary=on(RELU, relu_backward, prepare=near_the_kink),
+        revealed_by="A smaller step, or another seed.",
+        verdict="kink",
+    ),
+    Bug(
+        name="max_pool_tie",
+        title="A tie in max-pooling",
+        wrong="Nothing: two units are equal, and either of them is a valid choice.",
+        reported="Theano#5404; CrypTen#90; tensorflow#51682",
+        function=mlp.backward,
+        kind=FALSE_ALARM,
+        ordinary=pooled(OVERLAPPING, prepare=twin_units),
+        revealed_by="One-sided differences that disagree; or weights without ties.",
+        verdict="kink",
+    ),
+    Bug(
+        name="random_forward",
+        title="Dropout redrawn in every forward pass",
+        wrong="Nothing in the gradient: the loss is another function at every call.",
+        reported="torch/tutorials#25; Odyssey#2090",
+        function=mask_redrawn_by_forward,
+        kind=FALSE_ALARM,
+        ordinary=mask_redrawn_by_forward,
+        revealed_by="Evaluating the loss twice at one point.",
+        verdict="random",
+    ),
+    Bug(
+        name="integer_parameters",
+        title="Integer parameters",
+        wrong="Nothing in the gradient: the perturbation is truncated away, the difference is 0.",
+        reported="oreilly-japan, deep-learning-from-scratch#51",
+        function=integer_weights,
+        kind=FALSE_ALARM,
+        ordinary=integer_weights,
+        revealed_by="Looking at the dtype before anything is evaluated.",
+        verdict="refused",
+    ),
+    Bug(
+        name="float32",
+        title="float32 with a step for float64",
+        wrong="Nothing: at eps = 1e-5 the difference of two float32 losses is mostly rounding.",
+        reported="Paddle#4283; pytorch#5351; chainer#3046; chainer#3472",
+        function=mlp.backward,
+        kind=FALSE_ALARM,
+        ordinary=single_precision,
+        revealed_by="A step near 1e-2; an error bar that knows the precision of the loss.",
+        verdict="ok",
+    ),
+    Bug(
+        name="step_too_small",
+        title="A step far too small",
+        wrong="Nothing: at eps = 1e-10 rounding swamps the difference.",
+        reported="hanbt/learn_dl#47",
+        function=mlp.backward,
+        kind=FALSE_ALARM,
+        ordinary=lambda seed: course_problem(seed=seed),
+        eps=1e-10,
+        revealed_by="The error over eps: it falls as the step grows.",
+        verdict="ok",
+    ),
+    Bug(
+        name="tiny_weights",
+        title="Tiny weights",
+        wrong="Nothing: the gradient of W1 is so small that rounding of the loss swamps it.",
+        reported="karpathy/neuraltalk#19",
+        function=mlp.backward,
+        kind=FALSE_ALARM,
+        ordinary=lambda seed: course_problem(seed=seed, prepare=tiny_weights),
+        revealed_by="An error bar: the difference of both is well within it.",
+        verdict="ok",
+    ),
+    Bug(
+        name="at_a_minimum",
+        title="At a stationary point",
+        wrong="Nothing: the gradient is exactly 0, and noise over noise reads as 1.",
+        reported="common: a check after training, or on targets made by the network itself",
+        function=mlp.backward,
+        kind=FALSE_ALARM,
+        ordinary=lambda seed: course_problem(seed=seed, prepare=at_a_minimum),
+        revealed_by="A point away from the minimum: a zero gradient proves nothing.",
+        verdict="untested",
+    ),
+    Bug(
+        name="bias_before_batch_norm",
+        title="A bias before batch norm",
+        wrong="Nothing: the mean takes the bias away again, and its gradient is 0 plus rounding.",
+        reported="mobula, test_batchnorm; Odyssey#2724",
+        function=mlp.backward,
+        kind=FALSE_ALARM,
+        ordinary=bias_before_batch_norm,
+        revealed_by="An absolute scale: analytic and numeric are both zero to within rounding.",
+        verdict="unused",
+    ),
+)
