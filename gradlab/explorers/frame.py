@@ -15,6 +15,7 @@ import io
 from collections.abc import Mapping
 
 import ipywidgets as widgets
+import traitlets
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 from matplotlib.artist import Artist
@@ -68,18 +69,24 @@ class Scene:
         self._moving.append(artist)
         return artist
 
-    def png(self) -> bytes:
+    def pixels(self) -> Image.Image:
         """The picture as it was last updated."""
         self._canvas.restore_region(self._background)
         renderer = self._canvas.get_renderer()
         for artist in self._moving:
             artist.draw(renderer)
-        pixels = Image.frombuffer(
-            "RGBA", self._canvas.get_width_height(), self._canvas.buffer_rgba()
-        )
-        buffer = io.BytesIO()
-        pixels.convert("RGB").save(buffer, "png", compress_level=1)
-        return buffer.getvalue()
+        size = self._canvas.get_width_height()
+        return Image.frombuffer("RGBA", size, self._canvas.buffer_rgba()).convert("RGB")
+
+
+class _Picture(widgets.Image):
+    """An image with a name for screen readers: ipywidgets gives it no ``alt``, but 8 gives a title.
+
+    The view of a tooltip asks for the description, which an image lacks; hence an empty one here.
+    """
+
+    description = traitlets.Unicode("").tag(sync=True)
+    tooltip = traitlets.Unicode("").tag(sync=True)
 
 
 class Explorer(widgets.VBox):
@@ -101,18 +108,19 @@ class Explorer(widgets.VBox):
     ----------
     controls, picture, readout
         The widgets: a dict, an ``Image`` and an ``HTML``.
+    pixels
+        The picture, unpacked.
     """
 
     def __init__(self, scene: Scene, controls: Mapping[str, widgets.Widget], task: str, alt: str):
         self.scene = scene
         self.controls = dict(controls)
         self.alt = style.alt_text(alt)
-        self.picture = widgets.Image(
+        self.picture = _Picture(
             format="png",
+            tooltip="The line below the picture says what it shows",
             layout=widgets.Layout(width=f"{round(scene.width * DPI)}px", max_width="100%"),
         )
-        if self.picture.has_trait("tooltip"):  # ipywidgets 8: the nearest to an alt that it has
-            self.picture.tooltip = "What the picture shows is said in the line below it"
         self.readout = widgets.HTML()
         self._redraw()
         for control in self.controls.values():
@@ -135,15 +143,18 @@ class Explorer(widgets.VBox):
 
     def _redraw(self, change: object = None) -> None:
         words = self.scene.update(**self.values)
-        picture = self.scene.png()
-        self.picture.value = picture
+        self.pixels = self.scene.pixels()
+        buffer = io.BytesIO()
+        self.pixels.save(buffer, "png", compress_level=1)  # time is dearer than bytes here
+        self.picture.value = buffer.getvalue()
         height = f"line-height:1.4;min-height:{1.4 * self.scene.lines:.1f}em"
         lines = html.escape(words).replace("\n", "<br>")
         self.readout.value = f'<div role="status" aria-live="polite" style="{height}">{lines}</div>'
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple:
         """The live view, and beside it a still picture for where no kernel runs."""
-        data, metadata = style.still(self.picture.value, self.alt, self.scene.width)
+        picture = style.packed(self.pixels, self.alt)
+        data, metadata = style.still(picture, self.alt, self.scene.width)
         data[_VIEW] = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
         return data, metadata
 
@@ -154,6 +165,7 @@ class Explorer(widgets.VBox):
             return
         data, metadata = self._repr_mimebundle_()
         display(data, metadata=metadata, raw=True)
+        display({"text/html": style.unseen_text(f"As it opens: {self.alt}")}, raw=True)
 
 
 def slider(description: str, options: Mapping[str, object], value: object) -> widgets.Widget:

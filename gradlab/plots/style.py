@@ -176,13 +176,16 @@ def png(figure_or_axes: Figure | Axes, dpi: float = _STILL_DPI, alt: str = "") -
             canvas.draw()
         finally:
             page.set_dpi(screen_dpi)
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    picture = _with_palette(picture)
+    return packed(Image.fromarray(np.asarray(canvas.buffer_rgba())), alt)
+
+
+def packed(pixels: Image.Image, alt: str = "") -> bytes:
+    """Pixels as a small PNG: a palette image, with ``alt`` as its description."""
     description = PngImagePlugin.PngInfo()
     if alt:
         description.add_itxt("Description", alt)
     buffer = io.BytesIO()
-    picture.save(buffer, "png", optimize=True, pnginfo=description)
+    _with_palette(pixels.convert("RGB")).save(buffer, "png", optimize=True, pnginfo=description)
     return buffer.getvalue()
 
 
