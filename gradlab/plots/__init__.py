@@ -4,4 +4,5 @@ from __future__ import annotations
 
 from gradlab.plots.differences import *
 from gradlab.plots.network import *
+from gradlab.plots.scale import *
 from gradlab.plots.style import *

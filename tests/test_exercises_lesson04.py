@@ -1,0 +1,112 @@
+"""The judges of notebook 04: what a learner may answer, and what they are told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradlab import exercises
+
+
+def said(capsys, name, answer):
+    exercises.check(name, answer)
+    return capsys.readouterr().out
+
+
+def gradient_by(step_up=1, step_down=1, divide=lambda rise, eps: rise / (2 * eps), restore=True):
+    def numerical_gradient(loss, params, eps):
+        gradient = {}
+        for name, array in params.items():
+            gradient[name] = np.zeros_like(array)
+            for index in np.ndindex(array.shape):
+                old = array[index]
+                array[index] = old + step_up * eps
+                ahead = loss(params)
+                array[index] = old - step_down * eps
+                behind = loss(params)
+                if restore:
+                    array[index] = old
+                gradient[name][index] = divide(ahead - behind, eps)
+        return gradient
+
+    return numerical_gradient
+
+
+def whole_arrays(loss, params, eps):
+    gradient = {}
+    for name, array in params.items():
+        array += eps
+        ahead = loss(params)
+        array -= 2 * eps
+        behind = loss(params)
+        array += eps
+        gradient[name] = np.full(array.shape, (ahead - behind) / (2 * eps))
+    return gradient
+
+
+def raises(loss, params, eps):
+    raise RuntimeError("stuck")
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (gradient_by(step_down=0, divide=lambda rise, eps: rise / eps), "forward difference"),
+        (gradient_by(divide=lambda rise, eps: rise / eps), "2 eps apart"),
+        (gradient_by(divide=lambda rise, eps: rise / 2 * eps), "brackets"),
+        (gradient_by(step_down=0), "second loss is taken at the starting point"),
+        (gradient_by(restore=False), "not put back"),
+        (whole_arrays, "one entry at a time"),
+        (lambda loss, params, eps: gradient_by()(loss, params, 1e-5), "step is built in"),
+        (gradient_by(divide=lambda rise, eps: -rise / (2 * eps)), "wrong sign"),
+        (gradient_by(divide=lambda rise, eps: rise / (3 * eps)), "constant factor"),
+        (lambda loss, params, eps: {"W1": params["W1"]}, "no b1, W2, b2"),
+        (lambda loss, params, eps: [1, 2], "A dict"),
+        (lambda loss, params, eps: {name: np.nan * a for name, a in params.items()}, "nan"),
+        (raises, "RuntimeError: stuck"),
+        (3, "A function is asked for"),
+        (lambda loss, params, eps: None, "Not attempted yet"),
+        (None, "Not attempted yet"),
+        (gradient_by(), "Right. 42 evaluations"),
+    ],
+)
+def test_the_loop_over_every_entry(capsys, answer, sentence):
+    assert sentence in said(capsys, "04_numerical_gradient", answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (4e-2, "Too large, by about 3 decades"),
+        (3e-10, "Too small, by about 5 decades"),
+        (-5, "looks like an exponent; the step itself would be 1e-5"),
+        (-0.5, "has to be positive"),
+        (float("nan"), "is nan"),
+        ([1e-5, 1e-4], "One number"),
+        ("small", "A number is asked for"),
+        (..., "Not attempted yet"),
+        (1e-5, "Right. Within a factor of ten"),
+        (1e-4, "Right. Within a factor of ten"),
+    ],
+)
+def test_the_best_epsilon(capsys, answer, sentence):
+    assert sentence in said(capsys, "04_best_epsilon", answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (lambda T, R, p: (T / R) ** (1 / (p + 1)), "upside down"),
+        (lambda T, R, p: (R / T) ** (1 / p), "p + 1, not p"),
+        (lambda T, R, p: (R / (p * T)) ** (1 / (p + 1)), "where the sum of both errors is least"),
+        (lambda T, R, p: R / T, "root is still missing"),
+        (lambda T, R, p: (R / T) ** (1 / 2), "square root whatever p is"),
+        (lambda T, R, p: (R / T) ** (1 / 3), "are not equal"),
+        (lambda T, R, p: -1.0, "a step is positive"),
+        (lambda T, R, p: np.inf, "divided by zero or overflowed"),
+        (lambda T, R, p: ..., "Not attempted yet"),
+        (lambda T, R, p: (R / T) ** (1 / (p + 1)), "Right. For p = 1 it is a square root"),
+    ],
+)
+def test_where_the_lines_cross(capsys, answer, sentence):
+    assert sentence in said(capsys, "04_crossing", answer)
