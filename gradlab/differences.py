@@ -42,7 +42,10 @@ Params = Mapping[str, np.ndarray]
 Loss = Callable[[Params], float | np.ndarray]
 Steps = Mapping[str, np.ndarray]
 
-STACK_NUMBERS = 2**17  # numbers in a stack of parameters: 1 MB of float64
+# A stack is at most so many copies of the parameters, and so many numbers. Short, because the
+# arrays of an evaluation, several times as large, should stay below 128 kB: beyond, many allocators
+# take fresh pages from the system every time, which made an evaluation three times slower.
+STACK_COPIES, STACK_NUMBERS = 96, 2**13
 
 
 class Formula(NamedTuple):
@@ -104,8 +107,9 @@ def numerical_gradient(
         The step, in the units of the parameters. By default it depends on the method, on the
         precision of the arrays and on the size of the entry.
     vectorized
-        If true, ``loss`` is called with a stack: every array has one more axis in front, of the
-        same length, and it returns a vector with one number for each. The arrays are then copies.
+        If true, ``loss`` is called with a stack: every array has one more axis in front, and it
+        returns a vector with one number for each. The arrays are then copies. Arrays that are not
+        moved may come as a stack of one, to be broadcast; a loss that cannot do that is noticed.
     workers
         A number of processes (-1: one for each core), or a function with the signature of ``map``,
         such as that of an executor, a pool or a cluster. The numbers do not depend on it.
@@ -181,10 +185,12 @@ def entry_steps(arrays: Params, method: str, eps: float | None) -> dict[str, np.
     if eps is not None:
         return {name: np.full(array.shape, eps) for name, array in arrays.items()}
     eps = default_eps(arrays, method)
-    return {name: eps * np.maximum(1.0, np.abs(array)) for name, array in arrays.items()}
+    return {
+        name: eps * np.maximum(1.0, np.abs(array), dtype=float) for name, array in arrays.items()
+    }
 
 
-def moved(array: np.ndarray, step: np.ndarray, offset: float) -> np.ndarray:
+def moved(array: np.ndarray, step: np.ndarray, offset: float | np.ndarray) -> np.ndarray:
     """``array + offset * step``, rounded to the precision of ``array``."""
     return (array + offset * step).astype(array.dtype)
 
@@ -298,8 +304,6 @@ class Sweep(NamedTuple):
         """The same blocks for any number of workers, so that the numbers are the same too."""
         size = sum(array.size for array in self.params.values())
         length = -(-size // 32)
-        if self.vectorized:
-            length = max(1, min(length, STACK_NUMBERS // (size * len(self.offsets))))
         for name, array in self.params.items():
             for start in range(0, array.size, length):
                 yield Block(name, start, min(start + length, array.size))
@@ -307,7 +311,8 @@ class Sweep(NamedTuple):
     def center(self) -> np.ndarray:
         """The loss where nothing is moved; refuses a loss that does not return one number."""
         if self.vectorized:
-            return self._stacked({name: array[None] for name, array in self.params.items()}, 1)[0]
+            name, array = next(iter(self.params.items()))
+            return self._stacked(name, array[None])[0]
         return np.asarray(self._value(self.loss(self.params)))
 
     def evaluate(self, block: Block, bar: Progress) -> np.ndarray:
@@ -318,7 +323,7 @@ class Sweep(NamedTuple):
         """
         array, entries = self.params[block.name], slice(block.start, block.stop)
         step = self.steps[block.name].flat[entries]
-        numbers = np.stack([moved(array.flat[entries], step, offset) for offset in self.offsets])
+        numbers = moved(array.flat[entries], step, np.array(self.offsets)[:, None])
         if self.vectorized:
             losses = self._stack_losses(block, numbers)
             bar.advance(numbers.shape[1])
@@ -335,26 +340,41 @@ class Sweep(NamedTuple):
         return losses
 
     def _stack_losses(self, block: Block, numbers: np.ndarray) -> np.ndarray:
-        length = numbers.size
-        stacks = {
-            name: np.broadcast_to(array, (length, *array.shape))
-            for name, array in self.params.items()
-        }
-        stack = stacks[block.name].copy()
+        array, size = self.params[block.name], sum(array.size for array in self.params.values())
+        length = min(max(1, STACK_NUMBERS // size), STACK_COPIES)
         entries = np.tile(np.arange(block.start, block.stop), len(numbers))
-        stack.reshape(length, -1)[np.arange(length), entries] = numbers.ravel()
-        stacks[block.name] = stack
-        return self._stacked(stacks, length).reshape(numbers.shape)
+        pieces = []
+        for start in range(0, numbers.size, length):
+            piece = numbers.ravel()[start : start + length]
+            stack = np.repeat(array[None], len(piece), axis=0)
+            flat = stack.reshape(len(piece), -1)
+            flat[np.arange(len(piece)), entries[start : start + length]] = piece
+            pieces.append(self._stacked(block.name, stack))
+        return np.concatenate(pieces).reshape(numbers.shape)
 
-    def _stacked(self, stacks: Params, length: int) -> np.ndarray:
-        losses = np.asarray(self.loss(stacks))
+    def _stacked(self, name: str, stack: np.ndarray) -> np.ndarray:
+        """The losses of a stack of one array and as many copies of the others.
+
+        Tried first with a stack of one for the others, which most losses broadcast: what does not
+        depend on the moved array is then computed once.
+        """
+        length = len(stack)
+        stacks = {other: array[None] for other, array in self.params.items()}
+        try:
+            losses = np.asarray(self.loss({**stacks, name: stack}))
+        except (ValueError, IndexError):
+            losses = np.empty(0)
         if losses.shape != (length,):
-            raise TypeError(
-                f"with vectorized=True the loss of a stack of {length} must be a vector of length "
-                f"{length}, not of shape {losses.shape}: reduce over the last axes only, or leave "
-                f"vectorized out"
-            )
-        return losses.astype(np.result_type(losses.dtype, np.float64), copy=False)
+            for other, array in self.params.items():
+                stacks[other] = np.broadcast_to(array, (length, *array.shape))
+            losses = np.asarray(self.loss({**stacks, name: stack}))
+        if losses.shape == (length,):
+            return losses.astype(np.result_type(losses.dtype, np.float64), copy=False)
+        raise TypeError(
+            f"with vectorized=True the loss of a stack of {length} must be a vector of length "
+            f"{length}, not of shape {losses.shape}: reduce over the last axes only, or leave "
+            f"vectorized out"
+        )
 
     def _value(self, value: object) -> float | complex:
         return value if isinstance(value, complex) else validation.loss_value(value)
