@@ -6,7 +6,7 @@ of the course's story; ``mystery(seed)`` is a broken backward pass without a nam
 
 from __future__ import annotations
 
-from gradlab.bugs import course, false_alarms, invisible, variations
+from gradlab.bugs import course, false_alarms, invisible, layers, variations
 from gradlab.bugs.entry import CAUGHT, FALSE_ALARM, HIDDEN, INVISIBLE, Bug
 from gradlab.bugs.networks import Problem, course_problem
 from gradlab.bugs.suspects import suspect_a, suspect_b
@@ -26,6 +26,6 @@ __all__ = [
 
 CATALOGUE: dict[str, Bug] = {
     bug.name: bug
-    for family in (course, variations, false_alarms, invisible)
+    for family in (course, variations, layers, false_alarms, invisible)
     for bug in family.ENTRIES
 }

@@ -241,6 +241,7 @@ ENTRIES = (
         ordinary=on_course(missing_mean),
         hiding=on_course(missing_mean, samples=1),
         hidden_by="a batch of one sample",
+        errors={"W1": 0.9, "b1": 0.9, "W2": 0.9, "b2": 0.9},
         revealed_by="Any batch of two or more: every array is too large by the factor N.",
     ),
     Bug(
@@ -253,6 +254,7 @@ ENTRIES = (
         ordinary=on_course(mean_twice),
         hiding=on_course(mean_twice, samples=1),
         hidden_by="a batch of one sample",
+        errors={"W1": 0.9, "b1": 0.9},
         revealed_by="A batch of two or more: W1 and b1 are too small by the factor N, W2 and b2 fit.",
     ),
     Bug(
@@ -263,6 +265,7 @@ ENTRIES = (
         function=factor_two,
         kind=CAUGHT,
         ordinary=on_course(factor_two),
+        errors={"W1": 0.3, "b1": 0.3, "W2": 0.3, "b2": 0.3},
         revealed_by="The ratio analytic to numeric is 2 in every entry.",
     ),
     Bug(
@@ -273,6 +276,7 @@ ENTRIES = (
         function=wrong_sign,
         kind=CAUGHT,
         ordinary=on_course(wrong_sign),
+        errors={"W1": 1, "b1": 1, "W2": 1, "b2": 1},
         revealed_by="The ratio analytic to numeric is -1 in every entry.",
     ),
     Bug(
@@ -285,6 +289,8 @@ ENTRIES = (
         ordinary=on_course(one_wrong_sign),
         hiding=concatenated_and_saturated(one_wrong_sign),
         hidden_by="saturated hidden units, and one relative error over all arrays laid end to end",
+        hiding_verdict="wrong",
+        errors={"W1": 1},
         revealed_by="One relative error per array.",
     ),
     Bug(
@@ -295,6 +301,7 @@ ENTRIES = (
         function=derivative_of_activation,
         kind=CAUGHT,
         ordinary=on_course(derivative_of_activation),
+        errors={"W1": 0.1, "b1": 0.03},
         revealed_by="W1 and b1 are wrong, W2 and b2 right: the fault lies between dH and dZ1.",
     ),
     Bug(
@@ -307,6 +314,7 @@ ENTRIES = (
         ordinary=on_course(derivative_of_preactivation),
         hiding=only_output_layer(derivative_of_preactivation),
         hidden_by="a check of the output layer alone",
+        errors={"W1": 0.9, "b1": 0.9},
         revealed_by="A check of every array, the first layer's above all.",
     ),
     Bug(
@@ -319,6 +327,7 @@ ENTRIES = (
         ordinary=on_course(missing_derivative),
         hiding=on_course(missing_derivative, prepare=zero_w2),
         hidden_by="output weights that start at zero: dH is zero, and 0 = 0 proves nothing",
+        errors={"W1": 0.6, "b1": 0.6},
         revealed_by="Random weights in every layer.",
         hiding_verdict="unused",
     ),
@@ -332,6 +341,7 @@ ENTRIES = (
         ordinary=on_course(updated_w2),
         hiding=on_course(partial(updated_w2, learning_rate=1e-8)),
         hidden_by="a tiny learning rate, 1e-8, against a fixed cutoff of 1e-7",
+        errors={"W1": 0.05, "b1": 0.05},
         revealed_by="A learning rate of ordinary size; or a check judged by its own error bar.",
         hiding_verdict="wrong",
     ),
@@ -343,6 +353,7 @@ ENTRIES = (
         function=gradient_for_weight,
         kind=CAUGHT,
         ordinary=on_course(gradient_for_weight),
+        errors={"W1": 0.7, "b1": 0.7},
         revealed_by="W1 and b1 are wrong, W2 and b2 right.",
     ),
     Bug(
@@ -355,6 +366,7 @@ ENTRIES = (
         ordinary=on_course(bias_not_summed),
         hiding=on_course(bias_not_summed, samples=1),
         hidden_by="a batch of one sample: the sum has one term, and the shape fits",
+        errors={"b1": np.inf},
         revealed_by="The shape, (20, 5) against (1, 5), if the check compares shapes.",
         verdict="refused",
     ),
@@ -368,6 +380,7 @@ ENTRIES = (
         ordinary=on_course(bias_averaged),
         hiding=on_course(bias_averaged, samples=1),
         hidden_by="a batch of one sample",
+        errors={"b1": 0.9, "b2": 0.9},
         revealed_by="Both biases are too small by the factor N, the weights fit.",
     ),
     Bug(
@@ -380,6 +393,7 @@ ENTRIES = (
         ordinary=on_course(bias_summed_to_scalar),
         hiding=on_course(bias_summed_to_scalar, sizes=(2, 1, 1)),
         hidden_by="a single hidden unit",
+        errors={"b1": 0.6},
         revealed_by="Two units or more: all entries of db1 are equal.",
     ),
     Bug(
@@ -392,6 +406,7 @@ ENTRIES = (
         ordinary=on_course(bias_through_inputs),
         hiding=on_course(bias_through_inputs, prepare=rows_sum_to_one),
         hidden_by="inputs whose rows sum to 1",
+        errors={"b1": 1},
         revealed_by="Generic inputs.",
     ),
     Bug(
@@ -402,6 +417,7 @@ ENTRIES = (
         function=bias_forgotten,
         kind=CAUGHT,
         ordinary=on_course(bias_forgotten),
+        errors={"b2": 1},
         revealed_by="The analytic value is exactly 0, the numeric one is not.",
     ),
     Bug(
@@ -412,6 +428,7 @@ ENTRIES = (
         function=weights_transposed,
         kind=CAUGHT,
         ordinary=on_course(weights_transposed),
+        errors={"W1": np.inf},
         revealed_by="The shape, (5, 2) against (2, 5).",
         verdict="refused",
     ),
@@ -423,6 +440,7 @@ ENTRIES = (
         function=weights_transposed,
         kind=CAUGHT,
         ordinary=on_course(weights_transposed, sizes=(2, 2, 1)),
+        errors={"W1": 0.4},
         revealed_by="The shape fits, the values do not; the diagonal does.",
     ),
     Bug(
@@ -435,6 +453,7 @@ ENTRIES = (
         ordinary=on_course(clipped),
         hiding=on_course(partial(clipped, limit=5.0)),
         hidden_by="a limit of 5, above every entry of the gradient",
+        errors={"W1": 0.4, "b1": 0.8, "W2": 1, "b2": 1},
         revealed_by="A point with a large gradient: all wrong entries have the same size.",
     ),
     Bug(
@@ -447,6 +466,7 @@ ENTRIES = (
         ordinary=second_call(2),
         hiding=second_call(1),
         hidden_by="checking the first backward call of a fresh process",
+        errors={"W1": 0.3, "b1": 0.3, "W2": 0.3, "b2": 0.3},
         revealed_by="Calling backward twice: the second answer is twice the first.",
     ),
     Bug(
@@ -459,6 +479,7 @@ ENTRIES = (
         ordinary=on_course(other_batch),
         hiding=on_course(other_batch, samples=1),
         hidden_by="a batch of one sample, when every batch is the same",
+        errors={"W1": 0.1, "b1": 0.007, "W2": 0.01},
         revealed_by="Samples that differ: everything that uses H is wrong, b2 is right.",
     ),
 )

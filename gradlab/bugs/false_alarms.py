@@ -9,6 +9,7 @@ import numpy as np
 
 from gradlab import mlp
 from gradlab.bugs.entry import FALSE_ALARM, Bug
+from gradlab.bugs.layers import OVERLAPPING, pooled
 from gradlab.bugs.networks import (
     RELU,
     Problem,
@@ -18,7 +19,7 @@ from gradlab.bugs.networks import (
     dropout,
     rows_summed,
 )
-from gradlab.bugs.variations import OVERLAPPING, on, pooled
+from gradlab.bugs.variations import on
 
 
 def relu_backward(params, cache, y):
@@ -121,6 +122,7 @@ ENTRIES = (
         function=relu_backward,
         kind=FALSE_ALARM,
         ordinary=on(RELU, relu_backward, prepare=on_the_kink),
+        errors={"b1": 0.03},
         revealed_by="One-sided differences that disagree; or other data and random biases.",
         verdict="kink",
     ),
@@ -132,6 +134,7 @@ ENTRIES = (
         function=relu_backward,
         kind=FALSE_ALARM,
         ordinary=on(RELU, relu_backward, prepare=near_the_kink),
+        errors={"W1": 0.003, "b1": 0.004},
         revealed_by="A smaller step, or another seed.",
         verdict="kink",
     ),
@@ -143,6 +146,7 @@ ENTRIES = (
         function=mlp.backward,
         kind=FALSE_ALARM,
         ordinary=pooled(OVERLAPPING, prepare=twin_units),
+        errors={"W1": 0.1, "b1": 0.2},
         revealed_by="One-sided differences that disagree; or weights without ties.",
         verdict="kink",
     ),
@@ -154,6 +158,7 @@ ENTRIES = (
         function=mask_redrawn_by_forward,
         kind=FALSE_ALARM,
         ordinary=mask_redrawn_by_forward,
+        errors={"W1": 1, "b1": 1, "W2": 1, "b2": 1},
         revealed_by="Evaluating the loss twice at one point.",
         verdict="random",
     ),
@@ -165,6 +170,7 @@ ENTRIES = (
         function=integer_weights,
         kind=FALSE_ALARM,
         ordinary=integer_weights,
+        errors={"W1": 1},
         revealed_by="Looking at the dtype before anything is evaluated.",
         verdict="refused",
     ),
@@ -176,6 +182,7 @@ ENTRIES = (
         function=mlp.backward,
         kind=FALSE_ALARM,
         ordinary=single_precision,
+        errors={"W1": 0.07, "b1": 0.01, "W2": 0.002, "b2": 5e-4},
         revealed_by="A step near 1e-2; an error bar that knows the precision of the loss.",
         verdict="ok",
     ),
@@ -188,6 +195,7 @@ ENTRIES = (
         kind=FALSE_ALARM,
         ordinary=lambda seed: course_problem(seed=seed),
         eps=1e-10,
+        errors={"W1": 1e-5, "b1": 2e-6, "W2": 5e-7, "b2": 2e-7},
         revealed_by="The error over eps: it falls as the step grows.",
         verdict="ok",
     ),
@@ -199,6 +207,7 @@ ENTRIES = (
         function=mlp.backward,
         kind=FALSE_ALARM,
         ordinary=lambda seed: course_problem(seed=seed, prepare=tiny_weights),
+        errors={"W1": 1e-6, "b1": 2e-7},
         revealed_by="An error bar: the difference of both is well within it.",
         verdict="ok",
     ),
@@ -210,6 +219,7 @@ ENTRIES = (
         function=mlp.backward,
         kind=FALSE_ALARM,
         ordinary=lambda seed: course_problem(seed=seed, prepare=at_a_minimum),
+        errors={"W1": 1, "b1": 1, "W2": 0.009, "b2": 0.003},
         revealed_by="A point away from the minimum: a zero gradient proves nothing.",
         verdict="untested",
     ),
@@ -221,6 +231,7 @@ ENTRIES = (
         function=mlp.backward,
         kind=FALSE_ALARM,
         ordinary=bias_before_batch_norm,
+        errors={"b1": 1},
         revealed_by="An absolute scale: analytic and numeric are both zero to within rounding.",
         verdict="unused",
     ),

@@ -13,8 +13,8 @@ import numpy as np
 
 from gradlab import mlp
 from gradlab.bugs.entry import INVISIBLE, Bug
+from gradlab.bugs.layers import draw_mask
 from gradlab.bugs.networks import Network, Problem, course_problem, draw, dropout, rows_summed
-from gradlab.bugs.variations import draw_mask
 from gradlab.data import paraboloid, random_stream
 
 # --- The forward pass, followed by the backward pass ----------------------------------------------
@@ -313,7 +313,7 @@ ENTRIES = (
         name="wrong_activation",
         title="tanh where sigmoid is meant, in both passes",
         wrong="Forward and backward both use tanh; the specification says sigmoid.",
-        reported="found with hand-made references, as in numpy-ml's tests",
+        reported="no report known: such a program passes its own tests",
         function=forward_with_tanh,
         kind=INVISIBLE,
         ordinary=on(Network(forward_with_tanh, backward_with_tanh)),
