@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradlab import differences, validation
-from gradlab.judging import backward_bar, look_closer, rounding_bar
+from gradlab.judging import backward_bars, look_closer, rounding_bar
 from gradlab.noise import UNIT, Noise, Probe, loss_noise, probe
 from gradlab.report import ArrayReport, GradientCheckError, Report
 
@@ -128,9 +128,10 @@ class _Check(NamedTuple):
     def entries(self, gradients: Params) -> dict[Hashable, ArrayReport]:
         probes = {name: probe(self.loss, self.params, name, self.center, self.noise) for name in self.arrays}
         steps = {name: self._steps(array, probes[name]) for name, array in self.arrays.items()}
-        numeric, bars = self._differences(steps)
+        numeric, bars, curvatures = self._differences(steps)
+        backward = backward_bars(gradients, self.arrays, curvatures, self.noise)
         return {
-            name: self._judge(name, gradients[name], numeric[name], bars[name], probes[name])
+            name: self._judge(name, gradients[name], numeric[name], bars[name] + backward[name], backward[name], probes[name])
             for name in self.arrays
         }
 
@@ -144,23 +145,28 @@ class _Check(NamedTuple):
             numeric = differences.numerical_gradient(
                 self.loss, self.params, "complex", self.eps, workers=self.workers, progress=self.progress
             )
-            return numeric, {name: 64 * UNIT * np.abs(n) for name, n in numeric.items()}
+            zeros = {name: np.zeros_like(n) for name, n in numeric.items()}
+            return numeric, {name: 64 * UNIT * np.abs(n) for name, n in numeric.items()}, zeros
         formula = differences.FORMULAS[self.method]
         losses = differences.entry_losses(
             self.loss, self.params, steps, formula.offsets, workers=self.workers, progress=self.progress
         )
-        numeric, bars = {}, {}
+        numeric, bars, curvatures = {}, {}, {}
         for name, array in self.arrays.items():
             points = {o: differences.moved(array, steps[name], o) for o in formula.offsets}
             numeric[name] = differences.difference(
                 formula, dict(zip(formula.offsets, losses[name], strict=True)), points
             )
             bars[name] = rounding_bar(formula, losses[name], steps[name], self.noise)
-        return numeric, bars
+            o = formula.offsets
+            curvatures[name] = (
+                np.abs(losses[name][o.index(1)] + losses[name][o.index(-1)] - 2 * self.center) / steps[name] ** 2
+                if -1 in o
+                else np.zeros_like(numeric[name])
+            )
+        return numeric, bars, curvatures
 
-    def _judge(self, name, gradient, numeric, bars, found) -> ArrayReport:
-        backward = backward_bar(gradient, self.noise)
-        bars = bars + backward
+    def _judge(self, name, gradient, numeric, bars, backward, found) -> ArrayReport:
         kind = self._look(name, gradient, numeric, bars, backward, found)
         error = relative_error(gradient, numeric)
         off = np.abs(gradient - numeric)

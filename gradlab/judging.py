@@ -7,6 +7,7 @@ gradient under test itself, because backpropagation rounds as well.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ import numpy as np
 from gradlab.differences import FORMULAS, Formula, difference, entry_losses, moved
 from gradlab.noise import SAFETY, UNIT, Noise
 
-__all__ = ["Look", "backward_bar", "look_closer", "rounding_bar"]
+__all__ = ["Look", "backward_bars", "look_closer", "rounding_bar"]
 
 Params = Mapping[str, np.ndarray]
 Index = tuple[int, ...]
@@ -42,17 +43,28 @@ def rounding_bar(
     return SAFETY * formula.amplification * level / step
 
 
-def backward_bar(gradient: np.ndarray, noise: Noise) -> np.ndarray:
-    """What rounding may have done to the gradient under test: a few units in its last places.
+def backward_bars(
+    gradients: Params, params: Params, curvatures: Params, noise: Noise
+) -> dict[str, np.ndarray]:
+    """What rounding may have done to the gradient under test, and to the loss a step away.
 
-    Its unit roundoff is that of float32 if all its numbers are, or if the noise of the loss says
-    that float32 hides inside. Sums that cancel leave an error in the size of their terms, hence
-    the root mean square beside the entry itself.
+    A few units in the last place of each entry and of its array; and what the gradient changes when
+    every parameter is moved within its own rounding, ``u |H| |p|``, which is all that is left near
+    a minimum. The Hessian ``H`` is known on its diagonal; ``H_ij**2 <= H_ii H_jj`` where it is
+    positive definite. The analysis is backward error analysis: N. J. Higham, Accuracy and Stability
+    of Numerical Algorithms, 2002, chapter 1.
     """
-    finite = np.where(np.isfinite(gradient), gradient, 0.0)
-    unit = max(_unit(finite), min(noise.relative, np.finfo(np.float32).eps))
-    typical = np.sqrt(np.mean(np.square(finite))) if finite.size else 0.0
-    return BACKWARD * unit * (np.abs(finite) + typical)
+    reach = math.sqrt(
+        sum(float(np.sum(curvatures[name] * np.square(params[name], dtype=float))) for name in params)
+    )
+    bars = {}
+    for name, gradient in gradients.items():
+        finite = np.where(np.isfinite(gradient), gradient, 0.0)
+        unit = max(_unit(finite), min(noise.unit, 1e-3))
+        typical = np.sqrt(np.mean(np.square(finite))) if finite.size else 0.0
+        terms = np.abs(finite) + typical + np.sqrt(curvatures[name]) * reach
+        bars[name] = BACKWARD * unit * terms
+    return bars
 
 
 def _unit(gradient: np.ndarray) -> float:

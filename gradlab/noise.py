@@ -33,11 +33,13 @@ class Noise(NamedTuple):
     """The noise of a loss near a point.
 
     ``level`` is its standard deviation, in units of the loss; ``relative`` the same over the size
-    of the loss, never below the unit roundoff of float64.
+    of the loss, and ``unit`` over that of the loss and of its slope, so that it tells float32 from
+    mere cancellation near a minimum. Neither is below the unit roundoff of float64.
     """
 
     level: float
     relative: float
+    unit: float
 
 
 def line_losses(
@@ -105,17 +107,19 @@ def loss_noise(loss: Loss, params: Params) -> Noise:
         * np.maximum(np.abs(array), _scale(array) or everywhere or 1.0)
         for name, array in params.items()
     }
-    level, largest, unit = None, 0.0, UNIT
+    level, largest, slope, unit = None, 0.0, 0.0, UNIT
     for spacing in SPACINGS:
         values = line_losses(loss, params, direction, spacing * POINTS)
         if np.isfinite(values).all():
             unit = max(unit, float(np.finfo(values.dtype).eps) / 2)
             largest = float(np.abs(values).max())
+            slope = float(np.ptp(values)) / (np.ptp(POINTS) * spacing)
             level = difference_noise(values)
             if level is not None:
                 break
     level = float(max(level or 0.0, unit * largest))
-    return Noise(level, max(level / largest if largest else unit, UNIT))
+    sizes = (largest, largest + slope)
+    return Noise(level, *(max(level / size if size else unit, UNIT) for size in sizes))
 
 
 class Probe(NamedTuple):
