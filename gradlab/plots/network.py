@@ -6,11 +6,20 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from gradlab import mlp
 from gradlab.plots.style import BLACK, BLUE, GREY, SERIES, VERMILION, figure, house_style
 
-__all__ = ["computation_graph", "sigmoid_slope", "training_curves"]
+__all__ = [
+    "computation_graph",
+    "data_surface",
+    "hidden_units",
+    "sigmoid_slope",
+    "training_curves",
+    "weight_histograms",
+]
 
 FORWARD = {"color": BLUE, "linestyle": "-"}
 BACKWARD = {"color": VERMILION, "linestyle": (0, (4, 2))}
@@ -109,3 +118,95 @@ def sigmoid_slope(ax: Axes | None = None) -> Axes:
     ax.set(xlabel="z", ylabel="value", ylim=(-0.03, 1.05))
     ax.legend(loc="upper left")
     return ax
+
+
+@house_style()
+def data_surface(X: np.ndarray, y: np.ndarray) -> Figure:
+    """Draw samples (N, 2) and their heights (N, 1) on the paraboloid, from the side and from above."""
+    page, (flat, above) = figure(7.6, 3.7, columns=2)
+    flat.remove()
+    side = page.add_subplot(1, 2, 1, projection="3d")
+    x1, x2 = square()
+    height = x1**2 + x2**2
+    side.plot_wireframe(x1, x2, height, rcount=13, ccount=13, color=GREY, linewidth=0.5)
+    side.scatter(*X.T, y[:, 0], color=VERMILION, depthshade=False, s=28)
+    side.set(xlabel="x1", ylabel="x2", zlabel="y", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+    side.set_zticks([0, 1, 2])
+    side.view_init(elev=22, azim=-60)
+    side.set_box_aspect((4, 4, 3), zoom=0.95)
+    rings = above.contour(
+        x1, x2, height, levels=np.arange(0.25, 2, 0.25), colors=BLUE, linewidths=1.2
+    )
+    above.clabel(rings, fontsize=9)
+    above.scatter(*X.T, color=VERMILION, s=28, zorder=3)
+    as_map(above)
+    return page
+
+
+@house_style()
+def hidden_units(params: Mapping[str, np.ndarray]) -> Figure:
+    """Draw what each hidden unit, and the network as a whole, says at every point of the square.
+
+    Parameters
+    ----------
+    params
+        Of a network with two inputs and one output.
+    """
+    x1, x2 = square()
+    y_hat, cache = mlp.forward(params, np.column_stack([x1.ravel(), x2.ravel()]))
+    units = cache["H"].T
+    rows = -(-(len(units) + 1) // 3)
+    page, axes = figure(7.6, 2.55 * rows, rows, 3, sharex=True, sharey=True, squeeze=False)
+    for number, (ax, values) in enumerate(zip(axes.flat, [*units, y_hat.T], strict=False)):
+        values = values.reshape(x1.shape)
+        is_unit = number < len(units)
+        span = (0, 1) if is_unit else (values.min(), values.max())
+        levels = MaxNLocator(10).tick_values(*span)
+        palest, darkest = (
+            levels[0],
+            levels[0] + 1.6 * (levels[-1] - levels[0]),
+        )  # labels stay legible
+        look = {"cmap": "Blues" if is_unit else "Oranges", "vmin": palest, "vmax": darkest}
+        ax.contourf(x1, x2, values, levels, **look)
+        lines = ax.contour(x1, x2, values, levels[::2], colors=BLACK, linewidths=0.8)
+        ax.clabel(lines, fontsize=9)
+        name = f"H[:, {number}], W2 = {params['W2'][number, 0]:+.2f}" if is_unit else "y_hat"
+        ax.set_title(name, fontsize=11)
+        as_map(ax)
+        ax.label_outer()
+    for ax in axes.flat[len(units) + 1 :]:
+        ax.set_visible(False)
+    return page
+
+
+@house_style()
+def weight_histograms(draws: Mapping[str, np.ndarray], ax: Axes | None = None) -> Axes:
+    """Draw how often each size of weight comes up, one outline for each way of drawing them."""
+    ax = ax or figure(7, 3.6)[1]
+    edges = np.linspace(-2, 2, 81)
+    for (name, weights), look in zip(draws.items(), SERIES, strict=False):
+        ax.hist(
+            np.ravel(weights),
+            edges,
+            density=True,
+            histtype="step",
+            color=look["color"],
+            linestyle=look["linestyle"],
+            linewidth=2,
+            label=name,
+        )
+    ax.set(xlabel="weight", ylabel="density", xlim=(-2, 2))
+    ax.legend()
+    return ax
+
+
+def square(points: int = 61) -> list[np.ndarray]:
+    """A grid over the square that the samples are drawn from."""
+    line = np.linspace(-1, 1, points)
+    return np.meshgrid(line, line)
+
+
+def as_map(ax: Axes) -> None:
+    ax.set(xlabel="x1", ylabel="x2", xlim=(-1, 1), ylim=(-1, 1), aspect="equal")
+    ax.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+    ax.grid(visible=False)
