@@ -1,0 +1,183 @@
+"""The exercises of notebook 09: check your own."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from gradlab.exercises import exercise
+from gradlab.exercises.feedback import (
+    Wrong,
+    attempted,
+    call,
+    number,
+    same_array,
+    same_arrays,
+)
+
+ALPHA, SAMPLES = 0.1, 20
+
+
+@exercise("09_update", "9.1 The gradient from an update")
+def judge_update(answer: Any) -> str:
+    if not callable(attempted(answer)):
+        call(answer)  # says what is asked for
+    rng = np.random.RandomState(9)
+    gradient = {"W": rng.normal(size=(3, 2)), "b": rng.normal(size=2)}
+    before = {"W": rng.normal(size=(3, 2)), "b": rng.normal(size=2)}
+    rate = 0.25
+    after = {name: array - rate * gradient[name] for name, array in before.items()}
+    params = {name: array.copy() for name, array in before.items()}
+    arrays = dict(params)
+
+    def step() -> None:
+        for name, array in arrays.items():
+            array -= rate * gradient[name]
+
+    grads = call(partial(answer, step, params, rate))
+    arrays_now = {name: array.copy() for name, array in arrays.items()}
+    if _equal(arrays_now, before) and _all_zero(grads, before):
+        raise Wrong("Every gradient is zero: is step() called between the two values you compare?")
+    _judge_recovered(grads, gradient, before, after, rate)
+    if any(params.get(name) is not array for name, array in arrays.items()):
+        raise Wrong(
+            "The gradients are right, but params now holds other arrays: params[name] = … rebinds "
+            "the name, while params[name][...] = … writes into the array that the code under test "
+            "reads."
+        )
+    if _equal(arrays_now, after):
+        raise Wrong(
+            "The gradients are right, but the parameters stay where the step took them: put the "
+            "old values back."
+        )
+    if not _equal(arrays_now, before):
+        raise Wrong("The gradients are right, but the parameters are not put back as they were.")
+    return "Old minus new over the learning rate, and the parameters are where they were."
+
+
+def _judge_recovered(grads: Any, gradient: dict, before: dict, after: dict, rate: float) -> None:
+    variants = {
+        "{} is zero. After the step, old and new are the same array: keep a copy of the old values, "
+        "not a second name for them.": lambda name: np.zeros_like(gradient[name]),
+        "{} has the wrong sign: a step goes down, against the gradient.": (
+            lambda name: -gradient[name]
+        ),
+        "{} is the length of the step; divide it by the learning rate.": (
+            lambda name: rate * gradient[name]
+        ),
+        "{} is new minus old, the step itself: mind the sign, and divide by the learning rate.": (
+            lambda name: -rate * gradient[name]
+        ),
+        "{} is multiplied by the learning rate, where a division is due.": (
+            lambda name: rate**2 * gradient[name]
+        ),
+        "{} holds the parameters from before the step; their difference to the new ones is what "
+        "you want.": lambda name: before[name],
+        "{} holds the parameters from after the step; take the difference to the old ones.": (
+            lambda name: after[name]
+        ),
+    }
+    mistakes = {
+        name: {sentence.format(name): wrong(name) for sentence, wrong in variants.items()}
+        for name in gradient
+    }
+    same_arrays(grads, gradient, mistakes)
+
+
+def _equal(arrays: dict, others: dict) -> bool:
+    return all(np.array_equal(arrays[name], others[name]) for name in others)
+
+
+def _all_zero(grads: Any, like: dict) -> bool:
+    try:
+        return all(not np.any(np.asarray(grads[name], dtype=float)) for name in like)
+    except (TypeError, KeyError, ValueError, IndexError):
+        return False
+
+
+@exercise("09_penalty", "9.2 What scikit-learn does with alpha")
+def judge_penalty(answer: Any) -> str:
+    if isinstance(answer, np.ndarray) and answer.size > 1:
+        raise Wrong("That is one value for each weight; they are all alike, so give one of them.")
+    value = number(answer, "c")
+    truth = ALPHA / SAMPLES
+    mistakes = {
+        "That is the alpha that the model was given. Measure what arrives in the gradient.": ALPHA,
+        "The right size, and the wrong sign: subtract the gradient without the penalty from the "
+        "one with it.": -truth,
+        "That is half of it: the derivative of c/2 times the sum of squares is c·W, without "
+        "the 1/2.": truth / 2,
+        "That is twice as much: the derivative of c/2 times the sum of squares is c·W.": 2 * truth,
+        "That is the number that alpha is divided by. What is left of alpha?": SAMPLES,
+        "That is W over the difference: take the difference over W.": 1 / truth,
+        "There is no penalty at all in that number: is one of the two gradients compared with "
+        "itself?": 0.0,
+    }
+    if np.isclose(value, truth, rtol=1e-4, atol=0):
+        return (
+            "It is alpha divided by the number of samples, 0.1 / 20: the penalty is averaged over "
+            "the batch together with the squared error."
+        )
+    for sentence, wrong in mistakes.items():
+        if np.isclose(value, wrong, rtol=1e-4, atol=1e-12):
+            raise Wrong(sentence)
+    raise Wrong(
+        f"{value:.4g} is not it. Divide grads['W1'] - numeric['W1'] by params['W1'], entry by "
+        f"entry: all ten quotients should agree."
+    )
+
+
+@exercise("09_softmax", "9.3 Softmax with cross-entropy")
+def judge_softmax(answer: Any) -> str:
+    rng = np.random.RandomState(3)
+    Z, labels = rng.normal(size=(4, 3)), np.array([2, 0, 1, 1])
+    P, truth = _probabilities(Z), _softmax_gradient(Z, labels)
+    ones = np.eye(3)[labels]
+    by_columns = np.exp(Z) / np.exp(Z).sum(axis=0)
+    mistakes = {
+        "This is the gradient of the sum over the samples; the loss is their mean.": 4 * truth,
+        "The sign is wrong: a higher score for the right class lowers the loss.": -truth,
+        "These are the probabilities; the label has not had its say yet.": P,
+        "These are the probabilities over N; the label has not had its say yet.": P / 4,
+        "The 1 is subtracted before the division by N is due for P: (P - 1) / N, not P / N - 1 "
+        "or P - 1 / N.": P - ones / 4,
+        "The 1 is not divided by N: (P - 1) / N, not P / N - 1.": P / 4 - ones,
+        "P - 1 is multiplied by P (1 - P) once more. That factor has cancelled on the way; and the "
+        "derivative of a softmax is not that of a sigmoid.": truth * P * (1 - P),
+        "This is the derivative of -log P times P (1 - P) alone: the softmax's Jacobian has "
+        "entries off its diagonal too, since every score moves every probability.": (
+            -ones / P * P * (1 - P) / 4
+        ),
+        "This is the gradient with respect to P, not yet with respect to Z: the softmax is still "
+        "to come.": -ones / P / 4,
+        "The mean is over the samples, and this divides by every entry of Z.": truth / 3,
+        "N is the number of samples, the rows of Z; this divides by that of the classes.": (
+            4 / 3 * truth
+        ),
+        "The probabilities add up to 1 over the samples here; they should over the classes, "
+        "axis=1.": (by_columns - ones) / 4,
+    }
+    same_array(call(answer, Z, labels), truth, "the gradient", mistakes)
+    for changed in (Z + 1000.0, Z - 1000.0):
+        with np.errstate(all="ignore"):
+            large = call(answer, changed, labels)
+        if not np.isfinite(np.asarray(large, dtype=float)).all():
+            raise Wrong(
+                "Right for small scores, but with scores near 1000 exp overflows: subtract the "
+                "maximum of each row first, which leaves the probabilities as they are."
+            )
+        same_array(large, truth, "the gradient at scores near 1000")
+    return "Probabilities minus a one in the right place, over N, and safe for large scores."
+
+
+def _probabilities(Z: np.ndarray) -> np.ndarray:
+    P = np.exp(Z - Z.max(axis=1, keepdims=True))
+    return P / P.sum(axis=1, keepdims=True)
+
+
+def _softmax_gradient(Z: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    P = _probabilities(Z)
+    P[np.arange(len(Z)), labels] -= 1
+    return P / len(Z)

@@ -1,0 +1,242 @@
+"""The figures of notebooks 08 and 09: what a check costs, what it finds, what an adapter must do.
+
+Each function draws data that its caller has computed onto an axes and returns the axes, or the
+figure where there are several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from gradlab.plots import style
+
+__all__ = [
+    "checking_cost",
+    "detection",
+    "one_sample_nudged",
+    "recovered_gradient",
+    "two_names",
+    "what_moves",
+]
+
+
+@style.house_style()
+def checking_cost(
+    parameters: Sequence[int],
+    costs: Mapping[str, Sequence[float]],
+    reach: float = 1e6,
+    ax: Axes | None = None,
+) -> Axes:
+    """The time of one check against the number of parameters, carried on to a larger network.
+
+    Parameters
+    ----------
+    parameters
+        (n,) sizes of the networks, ascending.
+    costs
+        For each way of checking, (n,) times in units of your choice: each is divided by the first
+        time of the first way.
+    reach
+        The number of parameters up to which each line is extrapolated, by the slope of its last
+        two points.
+    ax
+        Where to draw; by default on a new figure.
+    """
+    ax = _axes(ax, 7, 4.2)
+    unit = next(iter(costs.values()))[0]
+    for (name, cost), look in zip(costs.items(), style.SERIES, strict=False):
+        cost = np.asarray(cost) / unit
+        ax.loglog(parameters, cost, **look, label=name)
+        slope = np.log(cost[-1] / cost[-2]) / np.log(parameters[-1] / parameters[-2])
+        there = cost[-1] * (reach / parameters[-1]) ** slope
+        ax.loglog(
+            [parameters[-1], reach], [cost[-1], there], ":", color=look["color"], linewidth=1.5
+        )
+        ax.loglog([reach], [there], look["marker"], color=look["color"], markerfacecolor="white")
+    ax.set(
+        xlabel="number of parameters",
+        ylabel=f"time of one check\n({next(iter(costs))}, {parameters[0]} parameters = 1)",
+    )
+    ax.legend(loc="upper left", title="measured (filled), extrapolated (open)")
+    return ax
+
+
+@style.house_style()
+def what_moves(changes: Mapping[str, np.ndarray], title: str = "") -> Figure:
+    """The entries of each layer that a nudge of one parameter moves, as a row of matrices.
+
+    Parameters
+    ----------
+    changes
+        For each layer, in the order of the forward pass, the (N, units) change of its values. An
+        entry is drawn as moved if it is not exactly zero.
+    title
+        What was nudged.
+    """
+    widths = [matrix.shape[1] for matrix in changes.values()]
+    page, all_axes = style.figure(
+        6, 4, columns=len(widths), width_ratios=[width + 1.5 for width in widths], sharey=True
+    )
+    for ax, (name, matrix) in zip(np.atleast_1d(all_axes), changes.items(), strict=True):
+        for (row, column), change in np.ndenumerate(matrix):
+            ax.add_patch(_cell(row, column, bool(change)))
+        rows, columns = matrix.shape
+        ax.set(
+            xlim=(-0.5, columns - 0.5),
+            ylim=(rows - 0.5, -0.5),
+            title=name,
+            xlabel="column",
+            xticks=range(columns),
+        )
+        ax.grid(False)
+        ax.spines[:].set_visible(False)
+        ax.tick_params(length=0)
+    np.atleast_1d(all_axes)[0].set(ylabel="sample", yticks=range(0, rows, 5))
+    page.suptitle(title, fontsize=13)
+    return page
+
+
+def _cell(row: int, column: int, moved: bool) -> Rectangle:
+    look = {"facecolor": style.VERMILION, "hatch": "///"} if moved else {"facecolor": "#F2F2F2"}
+    return Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, edgecolor="white", **look)
+
+
+@style.house_style()
+def detection(
+    sizes: Sequence[float],
+    found: Mapping[str, Sequence[float]],
+    predicted: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """How often a check along one random direction notices an error in one entry.
+
+    Parameters
+    ----------
+    sizes
+        (n,) planted errors, in units of the root mean square entry of the gradient.
+    found
+        For each rule, (n,) shares of the trials in which it raised the alarm, from 0 to 1.
+    predicted
+        For some of the rules, a curve: sizes and probabilities.
+    ax
+        Where to draw; by default on a new figure.
+    """
+    ax = _axes(ax, 7, 4)
+    for (name, share), look in zip(found.items(), style.SERIES, strict=False):
+        theory = (predicted or {}).get(name)
+        if theory is not None:
+            ax.plot(theory[0], 100 * np.asarray(theory[1]), color=look["color"], linewidth=1.2)
+        line = "none" if theory is not None else look["linestyle"]
+        ax.plot(sizes, 100 * np.asarray(share), **{**look, "linestyle": line}, label=name)
+    if predicted:
+        ax.plot([], [], color=style.BLACK, linewidth=1.2, label="predicted")
+    ax.set(
+        xscale="log",
+        ylim=(-4, 104),
+        xlabel="error in one entry / root mean square entry of the gradient",
+        ylabel="trials in which it is noticed (%)",
+    )
+    ax.legend(loc="best")
+    return ax
+
+
+@style.house_style()
+def recovered_gradient(
+    rates: Sequence[float], errors: Sequence[float], ax: Axes | None = None
+) -> Axes:
+    """The relative error of a gradient that was recovered from an update, by learning rate.
+
+    Parameters
+    ----------
+    rates
+        (n,) learning rates.
+    errors
+        (n,) relative errors; zeros are left out.
+    ax
+        Where to draw; by default on a new figure.
+    """
+    ax = _axes(ax, 7, 3.6)
+    rates, errors = np.asarray(rates), np.asarray(errors)
+    seen = errors > 0
+    ax.loglog(rates[seen], errors[seen], **style.SERIES[0])
+    ax.set(xlabel="learning rate of the step", ylabel="relative error of\nthe recovered gradient")
+    return ax
+
+
+@style.house_style()
+def one_sample_nudged(changes: Mapping[str, np.ndarray], ax: Axes | None = None) -> Axes:
+    """How far the output of every sample in a batch moves when the input of one is nudged.
+
+    Parameters
+    ----------
+    changes
+        For each function, the (N,) changes of its outputs, per unit of the nudge.
+    ax
+        Where to draw; by default on a new figure.
+    """
+    ax = _axes(ax, 7, 3.4)
+    shift = np.linspace(-0.12, 0.12, len(changes))
+    for (name, change), look, aside in zip(changes.items(), style.SERIES, shift, strict=False):
+        samples = np.arange(len(change)) + aside
+        ax.vlines(samples, 0, change, color=look["color"], linewidth=1.5)
+        ax.plot(samples, change, look["marker"], color=look["color"], label=name)
+    ax.axhline(0, color=style.BLACK, linewidth=0.9)
+    ax.set(
+        xlabel="sample of the batch (sample 0 is nudged)",
+        ylabel="change of its output,\nper unit of the nudge",
+        xticks=range(len(change)),
+    )
+    ax.legend(loc="upper right")
+    return ax
+
+
+@style.house_style()
+def two_names() -> Figure:
+    """Why rebinding an attribute cuts the checker off: names and the arrays that they stand for."""
+    page, (before, after) = style.figure(7.5, 2.9, columns=2)
+    _names_and_arrays(before, "One array, two names", (("the array", 0.5),), layer_at=0.5)
+    _names_and_arrays(
+        after,
+        "After layer.W = layer.W − …",
+        (("a new array:\nthe loss reads it", 0.75), ("the old array:\nthe check nudges it", 0.25)),
+        layer_at=0.75,
+    )
+    return page
+
+
+def _names_and_arrays(
+    ax: Axes, title: str, arrays: Sequence[tuple[str, float]], layer_at: float
+) -> None:
+    """Two names on the left, each with an arrow to the height at which its array stands."""
+    params_at = arrays[-1][1]
+    for name, height, target, colour in (
+        ("layer.W", 0.75, layer_at, style.BLUE),
+        ('params["W"]', 0.25, params_at, style.VERMILION),
+    ):
+        ax.text(0.0, height, name, family="monospace", va="center", fontsize=12, color=colour)
+        ax.annotate(
+            "",
+            xy=(0.58, target),
+            xytext=(0.36, height),
+            arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 1.8},
+        )
+    for label, height in arrays:
+        ax.text(
+            0.62,
+            height,
+            label,
+            va="center",
+            fontsize=10.5,
+            bbox={"boxstyle": "round,pad=0.5", "facecolor": "#F2F2F2", "edgecolor": "#444444"},
+        )
+    ax.set(xlim=(0, 1), ylim=(0, 1), title=title)
+    ax.axis("off")
+
+
+def _axes(ax: Axes | None, width: float, height: float) -> Axes:
+    return style.figure(width, height)[1] if ax is None else ax

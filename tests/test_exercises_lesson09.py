@@ -1,0 +1,189 @@
+"""The answers to the exercises of notebook 09: the wrong ones get the sentence that helps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradlab import exercises
+
+
+def said(capsys, name, answer):
+    exercises.check(name, answer)
+    return capsys.readouterr().out.strip()
+
+
+# ---------------------------------------------------------------------------- 9.1
+
+
+def recover(step, params, learning_rate):
+    old = {name: array.copy() for name, array in params.items()}
+    step()
+    grads = {name: (old[name] - array) / learning_rate for name, array in params.items()}
+    for name, array in params.items():
+        array[...] = old[name]
+    return grads
+
+
+def recovered(formula, put_back=True):
+    def answer(step, params, learning_rate):
+        old = {name: array.copy() for name, array in params.items()}
+        step()
+        grads = {name: formula(old[name], array, learning_rate) for name, array in params.items()}
+        for name, array in params.items():
+            if put_back:
+                array[...] = old[name]
+        return grads
+
+    return answer
+
+
+def without_a_copy(step, params, learning_rate):
+    old = dict(params)
+    step()
+    return {name: (old[name] - array) / learning_rate for name, array in params.items()}
+
+
+def without_a_step(step, params, learning_rate):
+    return {name: (array.copy() - array) / learning_rate for name, array in params.items()}
+
+
+def rebinding(step, params, learning_rate):
+    old = {name: array.copy() for name, array in params.items()}
+    step()
+    grads = {name: (old[name] - array) / learning_rate for name, array in params.items()}
+    params.update(old)
+    return grads
+
+
+def failing(step, params, learning_rate):
+    raise RuntimeError("no such model")
+
+
+def test_update_right(capsys):
+    assert said(capsys, "09_update", recover).startswith("Right.")
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (without_a_copy, "the same array"),
+        (without_a_step, "is step() called"),
+        (recovered(lambda old, new, rate: (new - old) / rate), "wrong sign"),
+        (recovered(lambda old, new, rate: old - new), "divide it by the learning rate"),
+        (recovered(lambda old, new, rate: new - old), "new minus old"),
+        (recovered(lambda old, new, rate: (old - new) * rate), "a division is due"),
+        (recovered(lambda old, new, rate: old.copy()), "from before the step"),
+        (recovered(lambda old, new, rate: new.copy()), "from after the step"),
+        (
+            recovered(lambda old, new, rate: (old - new) / rate, put_back=False),
+            "put the old values",
+        ),
+        (recovered(lambda old, new, rate: ((old - new) / rate).T), "W has"),
+        (rebinding, "rebinds"),
+        (failing, "RuntimeError: no such model"),
+        (lambda step, params: None, "TypeError"),
+        (lambda step, params, learning_rate: [1, 2], "A dict with W, b"),
+        (3, "A function is asked for"),
+    ],
+)
+def test_update_wrong(capsys, answer, sentence):
+    output = said(capsys, "09_update", answer)
+    assert output.startswith("Not yet.")
+    assert sentence in output
+
+
+@pytest.mark.parametrize("answer", [None, ..., lambda step, params, learning_rate: ...])
+def test_update_not_attempted(capsys, answer):
+    assert said(capsys, "09_update", answer).startswith("Not attempted yet.")
+
+
+# ---------------------------------------------------------------------------- 9.2
+
+
+def test_penalty_right(capsys):
+    assert said(capsys, "09_penalty", np.float64(0.005 * (1 + 1e-9))).startswith("Right.")
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (0.1, "that the model was given"),
+        (-0.005, "wrong sign"),
+        (0.0025, "half of it"),
+        (0.01, "twice as much"),
+        (20, "divided by"),
+        (200.0, "take the difference over W"),
+        (0, "no penalty at all"),
+        (0.3, "0.3 is not it"),
+        (np.full((2, 5), 0.005), "one of them"),
+        (np.nan, "divided by zero"),
+        ("alpha / N", "A number is asked for"),
+    ],
+)
+def test_penalty_wrong(capsys, answer, sentence):
+    output = said(capsys, "09_penalty", answer)
+    assert output.startswith("Not yet.")
+    assert sentence in output
+
+
+def test_penalty_not_attempted(capsys):
+    assert said(capsys, "09_penalty", ...).startswith("Not attempted yet.")
+
+
+# ---------------------------------------------------------------------------- 9.3
+
+
+def softmax(Z, axis=1):
+    P = np.exp(Z - Z.max(axis=axis, keepdims=True))
+    return P / P.sum(axis=axis, keepdims=True)
+
+
+def one_hot(Z, labels):
+    return np.eye(Z.shape[1])[labels]
+
+
+def gradient(Z, labels):
+    return (softmax(Z) - one_hot(Z, labels)) / len(Z)
+
+
+def overflowing(Z, labels):
+    P = np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
+    return (P - one_hot(Z, labels)) / len(Z)
+
+
+def test_softmax_right(capsys):
+    assert said(capsys, "09_softmax", gradient).startswith("Right.")
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (lambda Z, k: softmax(Z) - one_hot(Z, k), "the sum over the samples"),
+        (lambda Z, k: -gradient(Z, k), "The sign is wrong"),
+        (lambda Z, k: softmax(Z), "the label has not had its say"),
+        (lambda Z, k: softmax(Z) / len(Z), "the label has not had its say"),
+        (lambda Z, k: softmax(Z) - one_hot(Z, k) / len(Z), "division by N is due for P"),
+        (lambda Z, k: softmax(Z) / len(Z) - one_hot(Z, k), "The 1 is not divided"),
+        (lambda Z, k: gradient(Z, k) * softmax(Z) * (1 - softmax(Z)), "once more"),
+        (lambda Z, k: -one_hot(Z, k) * (1 - softmax(Z)) / len(Z), "entries off its diagonal"),
+        (lambda Z, k: -one_hot(Z, k) / softmax(Z) / len(Z), "with respect to P"),
+        (lambda Z, k: gradient(Z, k) / Z.shape[1], "every entry of Z"),
+        (lambda Z, k: (softmax(Z) - one_hot(Z, k)) / Z.shape[1], "that of the classes"),
+        (lambda Z, k: (softmax(Z, axis=0) - one_hot(Z, k)) / len(Z), "over the classes"),
+        (lambda Z, k: gradient(Z, k).T, "transpose it"),
+        (overflowing, "overflows"),
+        (lambda Z, k: Z / 0, "nan or infinity"),
+        (lambda Z, k: "P - 1", "should be an array of numbers"),
+        (7, "A function is asked for"),
+    ],
+)
+def test_softmax_wrong(capsys, answer, sentence):
+    with np.errstate(all="ignore"):
+        output = said(capsys, "09_softmax", answer)
+    assert output.startswith("Not yet.")
+    assert sentence in output
+
+
+def test_softmax_not_attempted(capsys):
+    assert said(capsys, "09_softmax", lambda Z, k: None).startswith("Not attempted yet.")
