@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gradlab.bugs import course, false_alarms, invisible, layers, variations
 from gradlab.bugs.entry import CAUGHT, FALSE_ALARM, HIDDEN, INVISIBLE, Bug
+from gradlab.bugs.mystery import FAMILIES, Diagnosis, answer, mystery
 from gradlab.bugs.networks import Problem, course_problem
 from gradlab.bugs.suspects import suspect_a, suspect_b
 
@@ -15,11 +16,15 @@ __all__ = [
     "CATALOGUE",
     "CAUGHT",
     "FALSE_ALARM",
+    "FAMILIES",
     "HIDDEN",
     "INVISIBLE",
     "Bug",
+    "Diagnosis",
     "Problem",
+    "answer",
     "course_problem",
+    "mystery",
     "suspect_a",
     "suspect_b",
 ]
