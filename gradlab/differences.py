@@ -192,7 +192,7 @@ def entry_steps(arrays: Params, method: str, eps: float | None) -> dict[str, np.
 
 def moved(array: np.ndarray, step: np.ndarray, offset: float | np.ndarray) -> np.ndarray:
     """``array + offset * step``, rounded to the precision of ``array``."""
-    return (array + offset * step).astype(array.dtype)
+    return np.asarray(array + offset * step, dtype=array.dtype)
 
 
 def _require_visible(arrays: Params, steps: Steps, offsets: Sequence[float]) -> None:
