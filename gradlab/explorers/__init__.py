@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from gradlab.explorers.epsilon import epsilon_explorer
+from gradlab.explorers.floats import float_explorer
 from gradlab.explorers.network import network_explorer
+from gradlab.explorers.secant import secant_explorer
 
-__all__ = ["epsilon_explorer", "network_explorer"]
+__all__ = ["epsilon_explorer", "float_explorer", "network_explorer", "secant_explorer"]

@@ -68,7 +68,7 @@ def _curve(seed: int) -> ErrorCurve:
 
 class _EpsilonScene(Scene):
     width, height = 7.6, 4.5
-    lines = 3
+    text_lines = 3
 
     def build(self) -> None:
         ax = self.figure.add_axes([0.105, 0.135, 0.87, 0.835])

@@ -43,7 +43,7 @@ class Scene:
     """
 
     width, height = 7.6, 4.2  # inches, of 100 pixels on the page
-    lines = 2  # of words; the room for them is kept, so that nothing below jumps
+    text_lines = 2  # of words; the room for them is kept, so that nothing below jumps
 
     def __init__(self, dpi: float = DPI):
         with style.house_style():
@@ -147,7 +147,7 @@ class Explorer(widgets.VBox):
         buffer = io.BytesIO()
         self.pixels.save(buffer, "png", compress_level=1)  # time is dearer than bytes here
         self.picture.value = buffer.getvalue()
-        height = f"line-height:1.4;min-height:{1.4 * self.scene.lines:.1f}em"
+        height = f"line-height:1.4;min-height:{1.4 * self.scene.text_lines:.1f}em"
         lines = html.escape(words).replace("\n", "<br>")
         self.readout.value = f'<div role="status" aria-live="polite" style="{height}">{lines}</div>'
 
