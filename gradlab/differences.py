@@ -330,10 +330,11 @@ class Sweep(NamedTuple):
             return losses
         losses = np.empty(numbers.shape, np.result_type(array.dtype, np.float64))
         flat, loss, params, value = array.flat, self.loss, self.params, self._value
-        for column, entry in enumerate(range(block.start, block.stop)):
+        for column, moves in enumerate(numbers.T.tolist()):
+            entry = block.start + column
             original = flat[entry]
-            for row in range(len(numbers)):
-                flat[entry] = numbers[row, column]
+            for row, number in enumerate(moves):
+                flat[entry] = number
                 losses[row, column] = value(loss(params))
             flat[entry] = original
             bar.advance()
@@ -377,7 +378,14 @@ class Sweep(NamedTuple):
         )
 
     def _value(self, value: object) -> float | complex:
-        return value if isinstance(value, complex) else validation.loss_value(value)
+        # The short way first: this is all that a cheap loss pays for being checked every time.
+        if isinstance(value, float) or (isinstance(value, complex) and self._complex):
+            return value
+        return validation.loss_value(value)
+
+    @property
+    def _complex(self) -> bool:
+        return any(array.dtype.kind == "c" for array in self.params.values())
 
 
 # ------------------------------------------------------------------------- complex step
