@@ -5,6 +5,8 @@
     python tests/tools/execute_notebooks.py --check              change nothing, say what would change
 
 Running it twice writes the same bytes: no timings, no widget state, no versions of this machine.
+Where a cell must show timings it begins with `# NBVAL_IGNORE_OUTPUT`, and keeps the outputs that are
+stored; clear them to measure again.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 ROOT = Path(__file__).resolve().parents[2]
+MEASURED = "# NBVAL_IGNORE_OUTPUT"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -52,6 +55,11 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookN
     NotebookError
         If a cell raises, writes to stderr, or is empty.
     """
+    measured = {
+        cell.id: list(cell.outputs)
+        for cell in notebook.cells
+        if cell.source.startswith(MEASURED) and cell.get("outputs")
+    }
     client = NotebookClient(
         notebook,
         timeout=300,
@@ -69,6 +77,7 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookN
     notebook.metadata = nbformat.from_dict(METADATA)
     for number, cell in enumerate(c for c in notebook.cells if c.cell_type == "code"):
         _tidy(cell, number + 1)
+        cell.outputs = measured.get(cell.id, cell.outputs)
     return notebook
 
 
