@@ -45,8 +45,9 @@ class Bug:
         above its cutoff: the median over the seeds 0 to 19. ``inf``: the shape does not fit.
         Empty where the error is nothing but noise.
     verdict, hiding_verdict
-        The verdict in the ordinary and in the hiding setting; ``"refused"`` where the shapes do not
-        fit, which is an error before anything is evaluated.
+        The verdict in the ordinary and in the hiding setting; several joined by "or" where it
+        depends on the seed. ``"refused"``: an error before anything is evaluated, because of a
+        shape or a dtype.
     eps
         The step of the classical check.
     hiding_cutoff

@@ -17,6 +17,7 @@ from gradlab.bugs.networks import (
     course_problem,
     draw,
     dropout,
+    max_pool,
     rows_summed,
 )
 from gradlab.bugs.variations import on
@@ -136,14 +137,14 @@ ENTRIES = (
         ordinary=on(RELU, relu_backward, prepare=near_the_kink),
         errors={"W1": 0.003, "b1": 0.004},
         revealed_by="A smaller step, or another seed.",
-        verdict="kink",
+        verdict="kink or ok or undecided",
     ),
     Bug(
         name="max_pool_tie",
         title="A tie in max-pooling",
         wrong="Nothing: two units are equal, and either of them is a valid choice.",
         reported="Theano#5404; CrypTen#90; tensorflow#51682",
-        function=mlp.backward,
+        function=max_pool,
         kind=FALSE_ALARM,
         ordinary=pooled(OVERLAPPING, prepare=twin_units),
         errors={"W1": 0.1, "b1": 0.2},
@@ -233,6 +234,6 @@ ENTRIES = (
         ordinary=bias_before_batch_norm,
         errors={"b1": 1},
         revealed_by="An absolute scale: analytic and numeric are both zero to within rounding.",
-        verdict="unused",
+        verdict="unused or untested or undecided",
     ),
 )

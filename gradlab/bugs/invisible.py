@@ -288,12 +288,12 @@ def step_length_witness(seed):
 
 
 def decay_witness(seed):
-    """The norm of the weights after 10 steps without a gradient, over that at the start."""
+    """The norm of the weights after 30 steps without a gradient, over that at the start."""
 
     def growth(sign):
         w = {"w": np.random.RandomState(seed).normal(size=3)}
         start = np.linalg.norm(w["w"])
-        for _ in range(10):
+        for _ in range(30):
             decay_upwards(w, {"w": np.zeros(3)}, decay=sign * 0.1)
         return float(np.linalg.norm(w["w"]) / start)
 
@@ -318,6 +318,7 @@ ENTRIES = (
         kind=INVISIBLE,
         ordinary=on(Network(forward_with_tanh, backward_with_tanh)),
         witness=tanh_witness,
+        verdict="ok",
         revealed_by="Compare one prediction with an independent forward pass.",
     ),
     Bug(
@@ -329,6 +330,7 @@ ENTRIES = (
         kind=INVISIBLE,
         ordinary=on(WITHOUT_LAST_ROW),
         witness=unused_samples_witness,
+        verdict="ok",
         revealed_by="Nudge each sample: every one must change the loss.",
     ),
     Bug(
@@ -340,6 +342,7 @@ ENTRIES = (
         kind=INVISIBLE,
         ordinary=on(BROADCAST),
         witness=broadcast_witness,
+        verdict="ok",
         revealed_by="Assert the shapes; compare the loss with a loop over the samples.",
     ),
     Bug(
@@ -351,6 +354,7 @@ ENTRIES = (
         kind=INVISIBLE,
         ordinary=on(BY_FEATURES),
         witness=wrong_count_witness,
+        verdict="ok",
         revealed_by="One value of the loss worked out by hand.",
     ),
     Bug(
@@ -362,6 +366,7 @@ ENTRIES = (
         kind=INVISIBLE,
         ordinary=at_start(variance_as_std),
         witness=variance_witness,
+        verdict="ok",
         revealed_by="The spread of the initial weights of a wide layer.",
     ),
     Bug(
@@ -373,6 +378,7 @@ ENTRIES = (
         kind=INVISIBLE,
         ordinary=at_start(equal_weights),
         witness=equal_units_witness,
+        verdict="ok",
         revealed_by="Count the different hidden units after training.",
     ),
     Bug(
@@ -384,6 +390,7 @@ ENTRIES = (
         kind=INVISIBLE,
         ordinary=masked(mask_not_rescaled),
         witness=rescaling_witness,
+        verdict="ok",
         revealed_by="The mean of the training-mode output against the test-mode output.",
     ),
     Bug(
@@ -395,6 +402,7 @@ ENTRIES = (
         kind=INVISIBLE,
         ordinary=masked(one_mask_for_all),
         witness=one_mask_witness,
+        verdict="ok",
         revealed_by="Look at the masks of one batch.",
     ),
     Bug(
@@ -406,6 +414,7 @@ ENTRIES = (
         kind=INVISIBLE,
         ordinary=shuffled_problem,
         witness=held_out_witness,
+        verdict="ok",
         revealed_by="The loss on fresh samples against that of always predicting the mean.",
     ),
     Bug(
@@ -417,6 +426,7 @@ ENTRIES = (
         kind=INVISIBLE,
         ordinary=untouched,
         witness=bowl_witness,
+        verdict="ok",
         revealed_by="A quadratic bowl whose minimum is known.",
     ),
     Bug(
@@ -428,6 +438,7 @@ ENTRIES = (
         kind=INVISIBLE,
         ordinary=untouched,
         witness=step_length_witness,
+        verdict="ok",
         revealed_by="The length of one step, in units of learning rate times gradient.",
     ),
     Bug(
@@ -439,6 +450,7 @@ ENTRIES = (
         kind=INVISIBLE,
         ordinary=untouched,
         witness=decay_witness,
+        verdict="ok",
         revealed_by="Steps without a gradient: the weights must shrink.",
     ),
 )
