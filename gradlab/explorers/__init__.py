@@ -6,5 +6,12 @@ from gradlab.explorers.epsilon import epsilon_explorer
 from gradlab.explorers.floats import float_explorer
 from gradlab.explorers.network import network_explorer
 from gradlab.explorers.secant import secant_explorer
+from gradlab.explorers.training import training_explorer
 
-__all__ = ["epsilon_explorer", "float_explorer", "network_explorer", "secant_explorer"]
+__all__ = [
+    "epsilon_explorer",
+    "float_explorer",
+    "network_explorer",
+    "secant_explorer",
+    "training_explorer",
+]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import html
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import ipywidgets as widgets
 import traitlets
@@ -103,6 +103,8 @@ class Explorer(widgets.VBox):
     alt
         What the opening picture shows, for whoever does not see it. It is stored with the notebook:
         no digits of it may differ between machines.
+    beside
+        Widgets that move the controls, shown before them.
 
     Attributes
     ----------
@@ -112,7 +114,14 @@ class Explorer(widgets.VBox):
         The picture, unpacked.
     """
 
-    def __init__(self, scene: Scene, controls: Mapping[str, widgets.Widget], task: str, alt: str):
+    def __init__(
+        self,
+        scene: Scene,
+        controls: Mapping[str, widgets.Widget],
+        task: str,
+        alt: str,
+        beside: Sequence[widgets.Widget] = (),
+    ):
         self.scene = scene
         self.controls = dict(controls)
         self.alt = style.alt_text(alt)
@@ -129,7 +138,7 @@ class Explorer(widgets.VBox):
         super().__init__(
             [
                 widgets.HTML(f'<p style="line-height:1.4;margin:4px 0"><b>Try:</b> {task}</p>'),
-                widgets.HBox(list(self.controls.values()), layout=rows),
+                widgets.HBox([*beside, *self.controls.values()], layout=rows),
                 self.picture,
                 self.readout,
             ],

@@ -7,13 +7,11 @@ import numpy as np
 from gradlab import mlp
 from gradlab.data import paraboloid
 from gradlab.explorers.frame import DPI, Explorer, Scene, counter, slider
+from gradlab.explorers.surface import DOTS, HEIGHTS, PLANE, SQUARE, as_image, surface_axes
 
 __all__ = ["network_explorer"]
 
-GRID = np.linspace(-1, 1, 41)
-PLANE = np.stack(np.meshgrid(GRID, GRID), axis=-1).reshape(-1, 2)
 SCALES = (0.01, 0.03, 0.1, 0.3, 0.5, 1, 2, 3, 5, 10, 30)
-LOWEST, HIGHEST = -1, 2  # of the colours for heights; what lies beyond keeps the last colour
 
 
 def network_explorer(dpi: float = DPI) -> Explorer:
@@ -46,41 +44,33 @@ class _NetworkScene(Scene):
         X, y = paraboloid()
         self.X, self.y = X, y
         self.loss = mlp.loss_function(X, y)
-        square = {"extent": (-1, 1, -1, 1), "origin": "lower", "interpolation": "bilinear"}
-        heights = {"vmin": LOWEST, "vmax": HIGHEST, "cmap": "viridis"}
-        blank = np.zeros((len(GRID), len(GRID)))
         page = self.figure
 
-        self.maps = []
-        for left, title in (
-            (0.075, "the data:  $x_1^2 + x_2^2$"),
-            (0.49, "the network:  $\\hat y$"),
-        ):
-            ax = page.add_axes([left, 0.435, 0.335, 0.5])
-            ax.set(title=title, xlabel="$x_1$", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
-            ax.grid(False)
-            self.maps.append(ax)
-        data, network = self.maps
+        data = page.add_axes([0.075, 0.435, 0.335, 0.5])
+        surface_axes(data, "the data:  $x_1^2 + x_2^2$").set_data(
+            as_image(np.sum(PLANE**2, axis=1))
+        )
         data.set_ylabel("$x_2$", labelpad=-6)
-        data.imshow(np.sum(PLANE**2, axis=1).reshape(blank.shape), **square, **heights)
-        self.surface = self.moving(network.imshow(blank, **square, **heights))
+        data.scatter(*X.T, c=y, **HEIGHTS, **DOTS)
+        network = page.add_axes([0.49, 0.435, 0.335, 0.5])
+        self.surface = self.moving(surface_axes(network, "the network:  $\\hat y$"))
+        self.moving(network.scatter(*X.T, c=y, **HEIGHTS, **DOTS))
         bar = page.colorbar(
             self.surface, cax=page.add_axes([0.86, 0.435, 0.022, 0.5]), extend="both"
         )
         bar.set_ticks([-1, 0, 1, 2])
         bar.set_label("height")
         bar.solids.set_animated(False)
-        for ax, keep in ((data, lambda dots: dots), (network, self.moving)):
-            keep(ax.scatter(*X.T, c=y, **heights, s=52, edgecolors="white", linewidths=1.3))
 
         self.units, self.weights = [], []
+        blank = as_image(np.zeros(len(PLANE)))
         for unit in range(5):
             ax = page.add_axes([0.075 + 0.152 * unit, 0.05, 0.132, 0.197])
             ax.set(xticks=[], yticks=[])
             above = {"transform": ax.transAxes, "ha": "center", "fontsize": 10}
             self.weights.append(self.moving(ax.text(0.5, 1.06, "", **above)))
             self.units.append(
-                self.moving(ax.imshow(blank, **square, vmin=0, vmax=1, cmap="cividis"))
+                self.moving(ax.imshow(blank, **SQUARE, vmin=0, vmax=1, cmap="cividis"))
             )
         ones = page.colorbar(self.units[0], cax=page.add_axes([0.86, 0.05, 0.022, 0.197]))
         ones.set_ticks([0, 0.5, 1])
@@ -92,9 +82,9 @@ class _NetworkScene(Scene):
         for name in ("W1", "W2"):
             params[name] *= scale
         y_hat, cache = mlp.forward(params, PLANE)
-        self.surface.set_data(y_hat.reshape(len(GRID), -1))
+        self.surface.set_data(as_image(y_hat))
         for unit, activation in enumerate(cache["H"].T):
-            self.units[unit].set_data(activation.reshape(len(GRID), -1))
+            self.units[unit].set_data(as_image(activation))
             self.weights[unit].set_text(f"unit {unit + 1} × {params['W2'][unit, 0]:.2f}")
         _, seen = mlp.forward(params, self.X)
         slopes = mlp.backward(params, seen, self.y)

@@ -1,0 +1,36 @@
+"""Colour maps of what a network computes over the square of its two inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+
+from gradlab import mlp
+
+__all__ = ["DOTS", "HEIGHTS", "PLANE", "SQUARE", "as_image", "surface", "surface_axes"]
+
+GRID = np.linspace(-1, 1, 41)
+PLANE = np.stack(np.meshgrid(GRID, GRID), axis=-1).reshape(-1, 2)
+SQUARE = {"extent": (-1, 1, -1, 1), "origin": "lower", "interpolation": "bilinear"}
+HEIGHTS = {"vmin": -1, "vmax": 2, "cmap": "viridis"}  # what lies beyond keeps the last colour
+DOTS = {"s": 52, "edgecolors": "white", "linewidths": 1.3}
+
+
+def surface_axes(ax: Axes, title: str) -> AxesImage:
+    """Prepare axes for a map of heights over the inputs, and give back the image to fill."""
+    ax.set(title=title, xlabel="$x_1$", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+    ax.grid(False)
+    return ax.imshow(as_image(np.zeros(len(PLANE))), **SQUARE, **HEIGHTS)
+
+
+def surface(params: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The output of the network over the square, as an image."""
+    return as_image(mlp.forward(params, PLANE)[0])
+
+
+def as_image(values: np.ndarray) -> np.ndarray:
+    """Values at ``PLANE`` as rows and columns."""
+    return values.reshape(len(GRID), len(GRID))
