@@ -1,0 +1,138 @@
+"""The figures of notebook 06: fingerprints of bugs, and the settings that hide them.
+
+Each function draws what its caller has measured, and returns the axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+
+from gradlab.plots import style
+
+__all__ = ["blind_spots", "fingerprint_shapes", "fingerprints"]
+
+FOUND = {
+    "caught": {"symbol": "●", "color": style.BLUE, "shade": "#D6E8F4"},
+    "warned": {"symbol": "◐", "color": style.BLACK, "shade": "#FBF6CE"},
+    "missed": {"symbol": "✕", "color": style.VERMILION, "shade": "#F9DFCC"},
+}
+
+
+@style.house_style()
+def fingerprints(
+    errors: Mapping[str, Mapping[str, float]], cutoff: float = 1e-7, ax: Axes | None = None
+) -> Axes:
+    """The relative error of every array (columns) under every bug (rows).
+
+    Parameters
+    ----------
+    errors
+        For each bug, by title, the relative error of each array; ``inf``: the shape does not fit.
+    cutoff
+        An error below it is written as "ok".
+    ax
+        Where to draw; by default on a new figure.
+    """
+    names = list(next(iter(errors.values())))
+    values = np.array([[row[name] for name in names] for row in errors.values()])
+    ax = _axes(ax, 7, 1.1 + 0.36 * len(errors))
+    drawn = np.clip(values, 1e-12, 1)
+    image = ax.imshow(drawn, norm=LogNorm(1e-12, 1), cmap="cividis", aspect="auto")
+    for (i, j), value in np.ndenumerate(values):
+        text = "ok" if value < cutoff else "shape" if np.isinf(value) else f"{value:.1g}"
+        ax.text(j, i, text, ha="center", va="center", color="white" if value < 1e-5 else "black")
+    _grid(ax, list(errors), names)
+    bar = ax.figure.colorbar(image, ax=ax, shrink=0.9, pad=0.02)
+    bar.set_label("relative error")
+    return ax
+
+
+@style.house_style()
+def fingerprint_shapes(
+    steps: np.ndarray,
+    curves: Mapping[str, tuple[str, np.ndarray]],
+    reference: np.ndarray,
+) -> np.ndarray:
+    """Relative error over epsilon, a panel for each shape; the curve of right code behind each.
+
+    Parameters
+    ----------
+    steps
+        (E,) the steps.
+    curves
+        For the name of each shape: what has it, and its errors (E,). Six of them fill the page.
+    reference
+        (E,) the errors of right code.
+
+    Returns
+    -------
+    (rows, 3) array of axes
+    """
+    rows = -(-len(curves) // 3)
+    _, panels = style.figure(8.4, 2.9 * rows, rows, 3, sharex=True, sharey=True)
+    panels = np.atleast_2d(panels)
+    for ax, (shape, (who, errors)) in zip(panels.flat, curves.items(), strict=False):
+        if errors is not reference:
+            ax.loglog(steps, reference, color="#B5B5B5", linewidth=4, label="right code")
+        ax.loglog(steps, errors, color=style.BLUE, marker="o", markersize=4, linewidth=1.5)
+        ax.set_title(f"{shape}\n", fontweight="bold")
+        ax.text(0.5, 1.03, who, transform=ax.transAxes, ha="center", fontsize=10.5)
+        ax.set(ylim=(1e-12, 3), yticks=[1e-12, 1e-9, 1e-6, 1e-3, 1], xticks=[1e-9, 1e-6, 1e-3, 1])
+        ax.tick_params(which="minor", length=0)
+    for ax in panels[-1]:
+        ax.set_xlabel("step ε")
+    for ax in panels[:, 0]:
+        ax.set_ylabel("relative error")
+    if len(curves) > 1:
+        panels.flat[1].legend(loc="lower right", frameon=False, fontsize=10)
+    return panels
+
+
+@style.house_style()
+def blind_spots(
+    found: Mapping[str, Mapping[str, str]], settings: Sequence[str], ax: Axes | None = None
+) -> Axes:
+    """Which setting of the check (columns) catches, warns about or misses which bug (rows).
+
+    Parameters
+    ----------
+    found
+        For each bug, by title, and each setting "caught", "warned" or "missed".
+    settings
+        The columns, from left to right.
+    ax
+        Where to draw; by default on a new figure.
+    """
+    ax = _axes(ax, 8.4, 2.2 + 0.34 * len(found))
+    for i, row in enumerate(found.values()):
+        for j, setting in enumerate(settings):
+            look = FOUND[row[setting]]
+            ax.fill_between([j - 0.5, j + 0.5], i - 0.5, i + 0.5, color=look["shade"], linewidth=0)
+            ax.text(j, i, look["symbol"], ha="center", va="center", color=look["color"], size=14)
+    ax.set(xlim=(-0.5, len(settings) - 0.5), ylim=(len(found) - 0.5, -0.5))
+    _grid(ax, list(found), [setting.replace(", ", ",\n") for setting in settings], rotation=40)
+    legend = "     ".join(f"{look['symbol']} {name}" for name, look in FOUND.items())
+    ax.set_xlabel(legend, labelpad=10)
+    return ax
+
+
+def _grid(ax: Axes, rows: list[str], columns: list[str], rotation: float = 0) -> None:
+    """Names along both sides of a matrix, and white lines between its cells."""
+    ax.set_xticks(range(len(columns)), columns, rotation=rotation, ha="left" if rotation else None)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.xaxis.tick_top()
+    ax.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
+    ax.set_yticks(np.arange(len(rows) + 1) - 0.5, minor=True)
+    ax.grid(visible=False)
+    ax.grid(which="minor", color="white", linewidth=2)
+    ax.set_axisbelow(False)
+    ax.tick_params(which="both", length=0)
+    ax.spines[:].set_visible(False)
+
+
+def _axes(ax: Axes | None, width: float, height: float) -> Axes:
+    return style.figure(width, height)[1] if ax is None else ax
