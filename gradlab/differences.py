@@ -262,25 +262,22 @@ def entry_losses(
     dict
         For each array the losses, of shape ``(len(offsets), *array.shape)``, float64 or complex128.
     """
-    apart = tuple(offset for offset in offsets if offset)
-    sweep = Sweep(loss, params, steps, apart, vectorized)
-    center = sweep.center()
-    values = {
-        name: np.empty((len(offsets), array.size), center.dtype) for name, array in params.items()
-    }
-    for losses in values.values():
-        losses[[not offset for offset in offsets]] = center
     rows = [row for row, offset in enumerate(offsets) if offset]
-    with Progress(sum(array.size for array in params.values()), progress) as bar:
+    sweep = Sweep(loss, params, steps, tuple(offsets[row] for row in rows), vectorized)
+    with restored(params), Progress(_count(params), progress) as bar:
+        center = sweep.center()
+        values = {name: np.full((len(offsets), a.size), center) for name, a in params.items()}
         if workers == 1:
-            with restored(params):
-                for block in sweep.blocks():
-                    values[block.name][rows, block.start : block.stop] = sweep.evaluate(block, bar)
+            done = ((block, sweep.evaluate(block, bar)) for block in sweep.blocks())
         else:
-            for block, losses in spread(sweep, workers):
-                values[block.name][rows, block.start : block.stop] = losses
-                bar.advance(block.stop - block.start)
-    return {name: values[name].reshape(-1, *array.shape) for name, array in params.items()}
+            done = spread(sweep, workers, bar)
+        for block, losses in done:
+            values[block.name][rows, block.start : block.stop] = losses
+    return {name: values[name].reshape(len(offsets), *a.shape) for name, a in params.items()}
+
+
+def _count(params: Params) -> int:
+    return sum(array.size for array in params.values())
 
 
 class Block(NamedTuple):
@@ -302,18 +299,28 @@ class Sweep(NamedTuple):
 
     def blocks(self) -> Iterator[Block]:
         """The same blocks for any number of workers, so that the numbers are the same too."""
-        size = sum(array.size for array in self.params.values())
-        length = -(-size // 32)
+        length = -(-_count(self.params) // 32)
+        if self.vectorized:  # no less than one full stack
+            length = max(length, self._stack_length() // len(self.offsets))
         for name, array in self.params.items():
             for start in range(0, array.size, length):
                 yield Block(name, start, min(start + length, array.size))
 
     def center(self) -> np.ndarray:
-        """The loss where nothing is moved; refuses a loss that does not return one number."""
+        """The loss where nothing is moved; refuses one that is no number, or moves things itself."""
+        before = {name: array.copy() for name, array in self.params.items()}
         if self.vectorized:
             name, array = next(iter(self.params.items()))
-            return self._stacked(name, array[None])[0]
-        return np.asarray(self._value(self.loss(self.params)))
+            center = self._stacked(name, array[None])[0]
+        else:
+            center = np.asarray(self._value(self.loss(self.params)))
+        for name, array in before.items():
+            if self.params.get(name) is None or not np.array_equal(self.params[name], array):
+                raise ValueError(
+                    f"the loss changes params[{name!r}], so no two evaluations mean the same: let "
+                    f"it compute with a copy"
+                )
+        return center
 
     def evaluate(self, block: Block, bar: Progress) -> np.ndarray:
         """The losses with the entries of ``block`` moved: (offsets, entries).
@@ -322,7 +329,7 @@ class Sweep(NamedTuple):
         goes wrong on the way, putting it back is left to :func:`restored`.
         """
         array, entries = self.params[block.name], slice(block.start, block.stop)
-        step = self.steps[block.name].flat[entries]
+        step = np.ravel(self.steps[block.name])[entries]
         numbers = moved(array.flat[entries], step, np.array(self.offsets)[:, None])
         if self.vectorized:
             losses = self._stack_losses(block, numbers)
@@ -341,8 +348,7 @@ class Sweep(NamedTuple):
         return losses
 
     def _stack_losses(self, block: Block, numbers: np.ndarray) -> np.ndarray:
-        array, size = self.params[block.name], sum(array.size for array in self.params.values())
-        length = min(max(1, STACK_NUMBERS // size), STACK_COPIES)
+        array, length = self.params[block.name], self._stack_length()
         entries = np.tile(np.arange(block.start, block.stop), len(numbers))
         pieces = []
         for start in range(0, numbers.size, length):
@@ -352,6 +358,9 @@ class Sweep(NamedTuple):
             flat[np.arange(len(piece)), entries[start : start + length]] = piece
             pieces.append(self._stacked(block.name, stack))
         return np.concatenate(pieces).reshape(numbers.shape)
+
+    def _stack_length(self) -> int:
+        return min(max(1, STACK_NUMBERS // _count(self.params)), STACK_COPIES)
 
     def _stacked(self, name: str, stack: np.ndarray) -> np.ndarray:
         """The losses of a stack of one array and as many copies of the others.

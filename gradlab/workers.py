@@ -42,7 +42,9 @@ def require_workers(workers: int | Callable) -> int | Callable:
     return count
 
 
-def spread(sweep: Sweep, workers: int | Callable) -> Iterator[tuple[Block, np.ndarray]]:
+def spread(
+    sweep: Sweep, workers: int | Callable, bar: Progress
+) -> Iterator[tuple[Block, np.ndarray]]:
     """Each block of the sweep with its losses, in order, computed on copies by the workers.
 
     Raises
@@ -55,25 +57,10 @@ def spread(sweep: Sweep, workers: int | Callable) -> Iterator[tuple[Block, np.nd
     if not sweep.vectorized:
         _require_own_argument(sweep)
     blocks, task = list(sweep.blocks()), _Task(sweep)
-    if callable(workers):
-        yield from zip(blocks, _mapped(workers, task, blocks), strict=True)
-        return
-    _require_picklable(task)
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-
-    pool = ProcessPoolExecutor(workers)
-    try:
-        # One pickle of the data for each quarter of a worker's share.
-        share = -(-len(blocks) // (4 * workers))
-        yield from zip(blocks, pool.map(task, blocks, chunksize=share), strict=True)
-    except BrokenProcessPool as error:
-        raise RuntimeError(
-            "a worker process died before it was done: killed, out of memory, or unable to import "
-            "the loss (in a script, guard the call with if __name__ == '__main__')"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    losses = _mapped(workers, task, blocks) if callable(workers) else _pooled(workers, task, blocks)
+    for block, done in zip(blocks, losses, strict=True):
+        yield block, done
+        bar.advance(block.stop - block.start)
 
 
 class _Task(NamedTuple):
@@ -94,6 +81,24 @@ def _mapped(mapper: Callable, task: _Task, blocks: list[Block]) -> Iterator[np.n
         if any(word in str(error) for word in ("pickle", "local object", "serialize")):
             _require_picklable(task)
         raise
+
+
+def _pooled(workers: int, task: _Task, blocks: list[Block]) -> Iterator[np.ndarray]:
+    _require_picklable(task)
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    pool = ProcessPoolExecutor(workers)
+    try:
+        # One pickle of the loss and its data for each quarter of a worker's share.
+        yield from pool.map(task, blocks, chunksize=-(-len(blocks) // (4 * workers)))
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            "a worker process died before it was done: killed, out of memory, or unable to import "
+            "the loss (in a script, guard the call with if __name__ == '__main__')"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _require_picklable(task: _Task) -> None:
