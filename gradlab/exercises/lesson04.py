@@ -80,7 +80,7 @@ def judge_best_epsilon(answer: Any) -> str:
 
 @exercise("04_crossing", "4.3 Where the two lines cross")
 def judge_crossing(answer: Any) -> str:
-    for T, R, p in ((3.0, 2e-16, 1), (0.2, 1e-15, 2), (0.05, 7e-17, 4)):
+    for T, R, p in ((0.05, 7e-17, 4), (0.2, 1e-15, 2), (3.0, 2e-16, 1)):
         value = number(call(answer, T, R, p), "the step")
         _judge_one_crossing(value, T, R, p)
     return "For p = 1 it is a square root, for p = 2 a cube root, for p = 4 a fifth root."
