@@ -14,7 +14,7 @@ from check_notebooks import RULES
 from conftest import ROOT
 from execute_notebooks import notebook_paths
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from set_address import SETUP_CELL, current_slug
+from set_address import FOLDED, SETUP_CELL, current_slug
 
 NAMES = [
     "01_derivation",
@@ -67,7 +67,7 @@ def lesson():
         new_markdown_cell(
             f"# 1. Is it right?\n\n{badge}\n\nYou will be able to … Time … Before this …", id="head"
         ),
-        new_code_cell(SETUP_CELL.format(slug=slug), id="setup"),
+        new_code_cell(SETUP_CELL.format(slug=slug), id="setup", metadata=FOLDED),
         new_code_cell("import gradlab", id="imports"),
         new_markdown_cell(
             "## A part\n\n```python\n# no heading\n```\n\n### A part of it", id="part"

@@ -11,7 +11,7 @@ from set_address import SETUP_CELL
 
 # Stands in for a notebook whose `%pip` is not connected to the world: `uninstall` takes the
 # unrelated package away, `install` lets the real one be found.
-STAND_IN = '''
+STAND_IN = """
 import importlib.abc, sys
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -40,7 +40,7 @@ shell.register_magic_function(pip, "line", "pip")
 for source in (cell, "import gradlab\\nfrom gradlab import mlp\\nX, y = gradlab.paraboloid()"):
     shell.run_cell(source).raise_error()
 print(calls)
-'''
+"""
 
 
 def run_cell(folder: Path, hidden: bool, wrong: bool, init: str = "") -> str:

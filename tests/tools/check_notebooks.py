@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 from execute_notebooks import WIDGET_VIEW, notebook_paths
 from nbformat import NotebookNode
-from set_address import SETUP_CELL, current_slug
+from set_address import FOLDED, SETUP_CELL, current_slug
 
 FOOT = ["summary", "recall", "reading", "progress", "next"]
 MOST_LINES = 20
@@ -71,7 +71,9 @@ def clean_outputs(notebook: NotebookNode, path: Path) -> Iterator[str]:
                 yield f"cell {cell.id!r} wrote to stderr"
             if WIDGET_VIEW in output.get("data", {}):
                 yield f"cell {cell.id!r} stores a live widget"
-        if set(cell.metadata) - {"tags"}:
+        if cell.metadata != (FOLDED if cell.id == "setup" else {}) and set(cell.metadata) != {
+            "tags"
+        }:
             yield f"cell {cell.id!r} stores metadata: {', '.join(cell.metadata)}"
 
 

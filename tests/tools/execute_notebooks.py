@@ -21,6 +21,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from set_address import current_slug, write_setup_cell
 
 ROOT = Path(__file__).resolve().parents[2]
 MEASURED = "# NBVAL_IGNORE_OUTPUT"
@@ -82,7 +83,8 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookN
 
 
 def _tidy(cell: nbformat.NotebookNode, count: int) -> None:
-    cell.metadata = {key: cell.metadata[key] for key in ("tags",) if key in cell.metadata}
+    for key in cell.metadata.keys() - {"jupyter", "tags"}:
+        del cell.metadata[key]
     if cell.execution_count != count:
         raise NotebookError(f"cell {cell.id!r} is empty, so it was not executed: remove it")
     for output in cell.outputs:
@@ -96,6 +98,7 @@ def _tidy(cell: nbformat.NotebookNode, count: int) -> None:
 def executed_text(path: Path) -> str:
     """What the notebook file at ``path`` holds once it has been executed again."""
     notebook = nbformat.read(path, as_version=4)
+    write_setup_cell(notebook, current_slug())
     return nbformat.writes(execute(notebook, path.parent)) + "\n"
 
 

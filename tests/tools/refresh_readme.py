@@ -1,6 +1,6 @@
 """Draw the README's picture and run its example again, with the package as it is.
 
-    python tests/tools/refresh_readme.py
+python tests/tools/refresh_readme.py
 """
 
 from __future__ import annotations

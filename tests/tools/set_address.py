@@ -34,6 +34,8 @@ except (ImportError, AttributeError):
     %pip uninstall -qqy gradlab
     %pip install -q "git+https://github.com/{slug}@main"'''
 
+FOLDED = {"jupyter": {"source_hidden": True}}  # JupyterLab then shows its first line alone
+
 
 def current_slug(root: Path = ROOT) -> str:
     """``OWNER/REPO`` as pyproject.toml has it."""
@@ -71,13 +73,20 @@ def set_address(root: Path, new: str) -> list[Path]:
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             cell.source = readdress(cell.source, old, new)
-            if cell.id == "setup":
-                cell.source = SETUP_CELL.format(slug=new)
+        write_setup_cell(notebook, new)
         texts[path] = nbformat.writes(notebook) + "\n"
     changed = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
     for path in changed:
         path.write_text(texts[path], encoding="utf-8")
     return changed
+
+
+def write_setup_cell(notebook: nbformat.NotebookNode, slug: str) -> None:
+    """Give the notebook's setup cell the text that all of them have."""
+    for cell in notebook.cells:
+        if cell.id == "setup":
+            cell.source = SETUP_CELL.format(slug=slug)
+            cell.metadata = nbformat.from_dict(FOLDED)
 
 
 def _texts(root: Path) -> list[Path]:
