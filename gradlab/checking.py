@@ -10,7 +10,7 @@ import numpy as np
 
 from gradlab import differences, validation
 from gradlab.judging import backward_bars, look_closer, rounding_bar
-from gradlab.noise import UNIT, Noise, Probe, loss_noise, probe
+from gradlab.noise import SAFETY, UNIT, Noise, Probe, loss_noise, probe
 from gradlab.report import ArrayReport, GradientCheckError, Report
 
 __all__ = ["GradientCheckError", "Report", "check_gradients", "relative_error"]
@@ -91,11 +91,42 @@ def check_gradients(
             return _verdict_for_all(arrays, gradients, "nonfinite")
         if abs(again - center) > 64 * UNIT * abs(center) or math.isnan(again):
             return _verdict_for_all(arrays, gradients, "random")
+        params = arrays = widened(loss, params, center)
+        center = validation.loss_value(loss(params))
         noise = loss_noise(loss, params)
         check = _Check(loss, params, arrays, method, eps, center, noise, workers, progress)
         found = check.entries(gradients)
     found = {name: _with_cutoff(array, cutoff) for name, array in found.items()}
     return Report(found)
+
+
+def widened(loss: Loss, params: Params, center: float) -> Params:
+    """The parameters in float64, if the loss then computes in float64; otherwise as they are.
+
+    A difference of float32 losses has at best five digits, one of float64 losses ten; the point,
+    and so the gradient, is the same. Of a loss that does not read its argument, or that casts it
+    back, the float32 parameters themselves are used.
+    """
+    if all(array.dtype.itemsize >= 8 for array in params.values()):
+        return params
+    signs = np.random.RandomState(2)
+    away = {
+        name: array * (1 + signs.choice([-1, 1], array.shape).astype(array.dtype) / 32)
+        for name, array in params.items()
+    }
+    with differences.restored(params) as arrays:
+        for name, array in arrays.items():
+            array[...] = away[name]
+        held = validation.loss_value(loss(params))
+    try:
+        given = validation.loss_value(loss({n: a.astype(float) for n, a in away.items()}))
+    except TypeError:
+        return params
+    wide = {name: array.astype(float) for name, array in params.items()}
+    change = given - validation.loss_value(loss(wide))
+    unseen = 64 * np.finfo(np.float32).eps * (abs(held) + abs(center))
+    same = abs(change - (held - center)) <= 0.01 * abs(change) + unseen
+    return wide if change and same and loss_noise(loss, wide).unit < 1e-12 else params
 
 
 def _verdict_for_all(arrays, gradients, verdict) -> Report:
@@ -129,7 +160,7 @@ class _Check(NamedTuple):
         probes = {name: probe(self.loss, self.params, name, self.center, self.noise) for name in self.arrays}
         steps = {name: self._steps(array, probes[name]) for name, array in self.arrays.items()}
         numeric, bars, curvatures = self._differences(steps)
-        backward = backward_bars(gradients, self.arrays, curvatures, self.noise)
+        backward = backward_bars(gradients, self.arrays, numeric, curvatures, self.noise)
         return {
             name: self._judge(name, gradients[name], numeric[name], bars[name] + backward[name], backward[name], probes[name])
             for name in self.arrays
@@ -180,7 +211,7 @@ class _Check(NamedTuple):
                 kind = "undecided"
             if not gradient.any():
                 kind = "untested"
-            if found.change <= 8 * self.noise.level:
+            if found.change <= SAFETY * self.noise.level:
                 kind = "unused"
         return ArrayReport(name, kind, "", error, worst, gradient, numeric, bars)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradlab.differences import FORMULAS, Formula, difference, entry_losses, moved
-from gradlab.noise import SAFETY, UNIT, Noise
+from gradlab.noise import SAFETY, UNIT, Noise, rms, unit_of
 
 __all__ = ["Look", "backward_bars", "look_closer", "rounding_bar"]
 
@@ -24,7 +24,7 @@ Index = tuple[int, ...]
 CENTRAL = FORMULAS["central"]
 LADDER = 4.0 ** np.arange(1, -9, -1)  # times the step of the array
 KINKED = 0.5  # a smooth second difference shrinks to a quarter from rung to rung
-BACKWARD = 16.0
+BACKWARD = 32.0
 
 
 class Look(NamedTuple):
@@ -44,34 +44,31 @@ def rounding_bar(
 
 
 def backward_bars(
-    gradients: Params, params: Params, curvatures: Params, noise: Noise
+    gradients: Params, params: Params, numeric: Params, curvatures: Params, noise: Noise
 ) -> dict[str, np.ndarray]:
     """What rounding may have done to the gradient under test, and to the loss a step away.
 
-    A few units in the last place of each entry and of its array; and what the gradient changes when
-    every parameter is moved within its own rounding, ``u |H| |p|``, which is all that is left near
-    a minimum. The Hessian ``H`` is known on its diagonal; ``H_ij**2 <= H_ii H_jj`` where it is
-    positive definite. The analysis is backward error analysis: N. J. Higham, Accuracy and Stability
-    of Numerical Algorithms, 2002, chapter 1.
+    A few units in the last place of three things: the entry itself and the rest of its array; the
+    steepest slope times the size of a parameter, because a factor that has cancelled to nearly
+    nothing, such as ``1 - h`` of a saturated unit, has the rounding error of one that has not; and
+    what moving every parameter within its own rounding would change, ``u |H| |p|``, which is all
+    that is left near a minimum. The Hessian ``H`` is known on its diagonal; ``H_ij**2 <= H_ii H_jj`` where it is positive
+    definite. (Backward error analysis: N. J. Higham, Accuracy and Stability of Numerical
+    Algorithms, 2nd edition, 2002, chapter 1.)
     """
+    finite = {name: np.where(np.isfinite(g), g, 0.0) for name, g in gradients.items()}
+    unit = max(min(map(unit_of, finite.values())), min(noise.unit, 1e-3))
+    size = rms(np.concatenate([array.ravel() for array in params.values()]))
+    fall = size * max(rms(n[np.isfinite(n)]) for n in numeric.values())
     reach = math.sqrt(
         sum(float(np.sum(curvatures[name] * np.square(params[name], dtype=float))) for name in params)
     )
-    bars = {}
-    for name, gradient in gradients.items():
-        finite = np.where(np.isfinite(gradient), gradient, 0.0)
-        unit = max(_unit(finite), min(noise.unit, 1e-3))
-        typical = np.sqrt(np.mean(np.square(finite))) if finite.size else 0.0
-        terms = np.abs(finite) + typical + np.sqrt(curvatures[name]) * reach
-        bars[name] = BACKWARD * unit * terms
-    return bars
-
-
-def _unit(gradient: np.ndarray) -> float:
-    """The unit roundoff of the coarsest precision that can hold all of these numbers."""
-    with np.errstate(over="ignore", under="ignore"):
-        single = np.array_equal(gradient.astype(np.float32), gradient)
-    return float(np.finfo(np.float32 if single else np.float64).eps) / 2
+    return {
+        name: BACKWARD
+        * unit
+        * (np.abs(g) + rms(g) + fall + np.sqrt(curvatures[name]) * reach)
+        for name, g in finite.items()
+    }
 
 
 def look_closer(

@@ -16,7 +16,10 @@ import numpy as np
 from gradlab.differences import moved, restored
 from gradlab.validation import loss_value
 
-__all__ = ["Noise", "Probe", "difference_noise", "line_losses", "loss_noise", "probe"]
+__all__ = ["Noise", "Probe", "difference_noise", "line_losses", "loss_noise", "probe",
+    "rms",
+    "unit_of",
+]
 
 Params = Mapping[str, np.ndarray]
 Loss = Callable[[Params], float]
@@ -61,6 +64,13 @@ def line_losses(
     return values if values.dtype.kind == "f" else values.astype(float)
 
 
+def unit_of(values: np.ndarray) -> float:
+    """The unit roundoff of the coarser of float32 and float64 that can hold all these numbers."""
+    with np.errstate(over="ignore", under="ignore"):
+        single = np.array_equal(np.asarray(values).astype(np.float32), values)
+    return float(np.finfo(np.float32 if single else np.float64).eps) / 2
+
+
 def difference_noise(values: np.ndarray) -> float | None:
     """The noise in values of a function at equally spaced points, or None if none stands out.
 
@@ -74,17 +84,23 @@ def difference_noise(values: np.ndarray) -> float | None:
     values
         (m,), m of at least 7; nine are a good number.
     """
-    levels, signs = [], []
-    table = np.asarray(values, dtype=float)
-    for order in range(1, len(values) - 1):
-        table = np.diff(table)
-        levels.append(math.sqrt(np.mean(table**2) / math.comb(2 * order, order)))
-        signs.append(table.min() < 0 < table.max())
+    levels, signs = _difference_levels(values)
     for k in range(len(levels) - 2):
         three = levels[k : k + 3]
         if signs[k] and max(three) <= 4 * min(three):
             return levels[k]
     return None
+
+
+def _difference_levels(values: np.ndarray) -> tuple[list[float], list[bool]]:
+    """For each order of differences the noise that would explain them, and if they change sign."""
+    levels, signs = [], []
+    table = np.asarray(values, dtype=float)
+    for order in range(1, len(values) - 1):
+        table = np.diff(table)
+        levels.append(math.sqrt(np.mean(table**2) / math.comb(2 * order, order)))
+        signs.append(bool(table.min() < 0 < table.max()))
+    return levels, signs
 
 
 def loss_noise(loss: Loss, params: Params) -> Noise:
@@ -101,23 +117,28 @@ def loss_noise(loss: Loss, params: Params) -> Noise:
         As in :func:`gradlab.check_gradients`, already validated.
     """
     stream = np.random.RandomState(0)
-    everywhere = float(np.sqrt(np.mean([_scale(array) ** 2 for array in params.values()])))
+    everywhere = float(np.sqrt(np.mean([rms(array) ** 2 for array in params.values()])))
     direction = {
         name: stream.standard_normal(array.shape)
-        * np.maximum(np.abs(array), _scale(array) or everywhere or 1.0)
+        * np.maximum(np.abs(array), rms(array) or everywhere or 1.0)
         for name, array in params.items()
     }
-    level, largest, slope, unit = None, 0.0, 0.0, UNIT
+    levels, largest, slope, unit = [], 0.0, 0.0, UNIT
     for spacing in SPACINGS:
         values = line_losses(loss, params, direction, spacing * POINTS)
-        if np.isfinite(values).all():
-            unit = max(unit, float(np.finfo(values.dtype).eps) / 2)
-            largest = float(np.abs(values).max())
-            slope = float(np.ptp(values)) / (np.ptp(POINTS) * spacing)
-            level = difference_noise(values)
-            if level is not None:
-                break
-    level = float(max(level or 0.0, unit * largest))
+        if not np.isfinite(values).all():
+            continue
+        unit = unit_of(values)
+        largest = float(np.abs(values).max())
+        if not np.ptp(values):
+            continue
+        slope = float(np.ptp(values)) / (np.ptp(POINTS) * spacing)
+        measured = difference_noise(values)
+        if measured is not None:
+            levels = [measured]
+            break
+        levels.append(min(_difference_levels(values)[0]))  # an upper bound: curvature is in it
+    level = float(max(min(levels, default=0.0), unit * largest))
     sizes = (largest, largest + slope)
     return Noise(level, *(max(level / size if size else unit, UNIT) for size in sizes))
 
@@ -155,7 +176,7 @@ def probe(loss: Loss, params: Params, name: str, center: float, noise: Noise) ->
     """
     direction = np.random.RandomState(1).standard_normal(params[name].shape)
     direction /= np.linalg.norm(direction)
-    scale = _scale(params[name]) or 1.0
+    scale = rms(params[name]) or 1.0
     start, longest = 0.1 * noise.relative ** (1 / 3) * scale, max(1.0, scale)
     changes, slopes, errors = {}, {}, {}
 
@@ -175,21 +196,25 @@ def probe(loss: Loss, params: Params, name: str, center: float, noise: Noise) ->
                 evaluate(each)
         return not abs(slopes[k] - slopes[k - 1]) <= 2 * errors[k - 1]
 
+    def answered() -> bool:
+        return max(changes.values()) > SAFETY * noise.level
+
     k = 0
     if truncated(0):
         while truncated(k - 1) and k > -12:
             k -= 1
         k -= 1
     else:
-        while length(k + 1) <= longest and not truncated(k + 1):
+        # On where the loss has not answered at all: units may be dead here, and not elsewhere.
+        while length(k + 1) <= (longest if answered() else 100 * longest) and not truncated(k + 1):
             k += 1
-    step = length(k) / 10
+    step = min(length(k), longest) / 10
     if k + 1 in slopes and math.isfinite(slopes[k + 1]):
         c = abs(slopes[k + 1] - slopes[k]) / length(k + 1) ** 2
         step = 0.5 * min((noise.level / c) ** (1 / 3), length(k))
     return Probe(float(step), float(max(changes.values())))
 
 
-def _scale(array: np.ndarray) -> float:
-    """The root mean square of the entries; 0 for none."""
+def rms(array: np.ndarray) -> float:
+    """The root mean square of the entries; 0 if there are none."""
     return float(np.sqrt(np.mean(np.square(array, dtype=float)))) if array.size else 0.0
