@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gradlab.explorers.epsilon import epsilon_explorer
+from gradlab.explorers.fingerprint import fingerprint_explorer
 from gradlab.explorers.floats import float_explorer
 from gradlab.explorers.network import network_explorer
 from gradlab.explorers.secant import secant_explorer
@@ -10,6 +11,7 @@ from gradlab.explorers.training import training_explorer
 
 __all__ = [
     "epsilon_explorer",
+    "fingerprint_explorer",
     "float_explorer",
     "network_explorer",
     "secant_explorer",
