@@ -189,20 +189,16 @@ def rows_sum_to_one(params, X, y):
     X[:, 1] = 1 - X[:, 0]
 
 
-def only_output_layer(backward):
-    """Check W2 and b2 and leave the hidden layer out."""
-
-    def problem(seed):
-        loss, params, grads = course_problem(backward, seed)
-        hidden = {name: params[name] for name in ("W1", "b1")}
-        names = ("W2", "b2")
-        return Problem(
-            lambda output: loss({**hidden, **output}),
-            {name: params[name] for name in names},
-            {name: grads[name] for name in names},
-        )
-
-    return problem
+def output_layer(problem):
+    """The same problem for W2 and b2 alone: the hidden layer is left out of the check."""
+    loss, params, grads = problem
+    hidden = {name: params[name] for name in ("W1", "b1")}
+    names = ("W2", "b2")
+    return Problem(
+        lambda output: loss({**hidden, **output}),
+        {name: params[name] for name in names},
+        {name: grads[name] for name in names},
+    )
 
 
 def concatenated_and_saturated(backward):
@@ -312,7 +308,7 @@ ENTRIES = (
         function=derivative_of_preactivation,
         kind=HIDDEN,
         ordinary=on_course(derivative_of_preactivation),
-        hiding=only_output_layer(derivative_of_preactivation),
+        hiding=lambda seed: output_layer(course_problem(derivative_of_preactivation, seed)),
         hidden_by="a check of the output layer alone",
         errors={"W1": 0.9, "b1": 0.9},
         revealed_by="A check of every array, the first layer's above all.",

@@ -79,6 +79,17 @@ def single_precision(seed):
     )
 
 
+def single_precision_inside(seed):
+    """float64 outside, float32 inside: the loss casts what it is given."""
+    params, X, y = draw(seed)
+    loss = mlp.loss_function(X.astype(np.float32), y.astype(np.float32))
+
+    def casting_loss(params):
+        return loss({name: array.astype(np.float32) for name, array in params.items()})
+
+    return Problem(casting_loss, params, mlp.backward(params, mlp.forward(params, X)[1], y))
+
+
 def tiny_weights(params, X, y):
     """Weights of scale 1e-4: the gradient of W1 is tiny beside the loss."""
     params["W1"] *= 1e-4
@@ -185,6 +196,18 @@ ENTRIES = (
         ordinary=single_precision,
         errors={"W1": 0.07, "b1": 0.01, "W2": 0.002, "b2": 5e-4},
         revealed_by="A step near 1e-2; an error bar that knows the precision of the loss.",
+        verdict="ok",
+    ),
+    Bug(
+        name="float32_inside",
+        title="float32 inside a float64 loss",
+        wrong="Nothing: the loss casts its arguments, and rounds as float32 does.",
+        reported="met in published NumPy code whose arrays look like float64",
+        function=single_precision_inside,
+        kind=FALSE_ALARM,
+        ordinary=single_precision_inside,
+        errors={"W1": 0.07, "b1": 0.01, "W2": 0.002, "b2": 5e-4},
+        revealed_by="The noise of the loss, measured; the error over eps, shifted to the right.",
         verdict="ok",
     ),
     Bug(

@@ -88,7 +88,7 @@ def fingerprint_shapes(
     for ax in panels[:, 0]:
         ax.set_ylabel("relative error")
     if len(curves) > 1:
-        panels.flat[1].legend(loc="lower right", frameon=False, fontsize=10)
+        panels.flat[1].legend(loc="lower left", frameon=False, fontsize=10)
     return panels
 
 
@@ -122,7 +122,9 @@ def blind_spots(
 
 def _grid(ax: Axes, rows: list[str], columns: list[str], rotation: float = 0) -> None:
     """Names along both sides of a matrix, and white lines between its cells."""
-    ax.set_xticks(range(len(columns)), columns, rotation=rotation, ha="left" if rotation else None)
+    ax.set_xticks(
+        range(len(columns)), columns, rotation=rotation, ha="left" if rotation else "center"
+    )
     ax.set_yticks(range(len(rows)), rows)
     ax.xaxis.tick_top()
     ax.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)

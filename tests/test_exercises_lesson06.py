@@ -1,0 +1,151 @@
+"""The judges of notebook 06: what a learner may answer, and what they are told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradlab import bugs, exercises
+from gradlab.exercises import lesson06
+
+
+def said(capsys, name, answer):
+    exercises.check(name, answer)
+    return capsys.readouterr().out
+
+
+def cases(**changes):
+    return {"A": "1/N twice", "B": "bias averaged", "C": "H of another batch"} | changes
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (cases(A="missing 1/N"), "A: 'missing 1/N' spoils all four arrays"),
+        (cases(B="1/N twice"), "B: '1/N twice' makes W1 and b1 too small"),
+        (cases(C="sigma' left out"), 'C: "sigma\' left out" spoils W1 and b1 only'),
+        (cases(C="wrong sign"), "C: 'wrong sign' shows a ratio of -1"),
+        (cases(A="typo"), "Choose one of"),
+        (cases(B=...), "Not attempted yet. B still to do."),
+        ({"A": ..., "B": ..., "C": ...}, "Not attempted yet."),
+        ({"A": "1/N twice"}, "has no B, C yet"),
+        (["1/N twice"], "A dict with the letters A, B, C"),
+        (None, "Not attempted yet."),
+        (cases(), "Right. All three"),
+        (cases(A=" 1/n TWICE "), "Right. All three"),
+    ],
+)
+def test_three_reports_three_bugs(capsys, answer, sentence):
+    assert sentence in said(capsys, "06_fingerprint", answer)
+
+
+def test_the_reports_fit_one_answer_only():
+    for letter, name in lesson06.CASES.items():
+        problem = lesson06.case(letter)
+        expected = bugs.CATALOGUE[name].problem(seed=1)
+        for array in expected.grads:
+            assert np.array_equal(problem.grads[array], expected.grads[array])
+
+
+RNG = np.random.RandomState(0)
+FREE = RNG.uniform(-1, 1, (20, 2))
+FIRST = FREE[:, :1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (FREE, "by what is each row of dZ1 multiplied"),
+        (FREE / FREE.sum(axis=0), "each column sums to 1"),
+        (FREE / np.linalg.norm(FREE, axis=1, keepdims=True), "each row has length 1"),
+        (np.hstack([FIRST, 3 - FIRST]), "every row sums to 3"),
+        (np.hstack([FIRST, -FIRST]), "every row sums to 0"),
+        (np.hstack([FIRST, 1 - FIRST]).T, "transpose it"),
+        (np.full((20, 2), 0.5), "All samples are equal"),
+        (np.array([[0.2, 0.8]]), "One sample is too easy"),
+        (np.ones(20), "should have shape (20, 2)"),
+        (np.full((20, 2), np.nan), "nan or infinity"),
+        ("rows", "should be an array of numbers"),
+        (..., "Not attempted yet."),
+        (np.hstack([FIRST, 1 - FIRST]), "Right. Every row sums to 1"),
+        (np.abs(FREE) / np.abs(FREE).sum(axis=1, keepdims=True), "Right. Every row sums to 1"),
+    ],
+)
+def test_hide_a_bug(capsys, answer, sentence):
+    assert sentence in said(capsys, "06_hide", answer)
+
+
+def mysteries(**changes):
+    key = {seed: bugs.answer(seed).family for seed in lesson06.MYSTERIES}
+    return key | {int(seed[1:]): family for seed, family in changes.items()}
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (mysteries(s3="factor"), "Mystery 3: with 'factor', one array is wrong"),
+        (mysteries(s12="one entry"), "Mystery 12: with 'one entry', a single entry is wrong"),
+        (mysteries(s14="slope"), "Mystery 14: with 'slope', W1 and b1 are wrong"),
+        (mysteries(s26="updated"), "Mystery 26: with 'updated', W1 and b1 are wrong"),
+        (mysteries(s9="gremlins"), "Choose one of 'factor'"),
+        (mysteries(s9=...), "Not attempted yet. 9 still to do."),
+        (dict.fromkeys(lesson06.MYSTERIES, ...), "Not attempted yet."),
+        ({3: "sign"}, "has no 9, 12, 14, 26 yet"),
+        (5, "A dict with the seeds 3, 9, 12, 14, 26"),
+        (mysteries(), "Right. Five of five"),
+    ],
+)
+def test_the_mysteries(capsys, answer, sentence):
+    assert sentence in said(capsys, "06_mystery", answer)
+
+
+def test_the_five_mysteries_are_of_five_families():
+    assert len({bugs.answer(seed).family for seed in lesson06.MYSTERIES}) == 5
+
+
+def unused(loss, y_hat, y):
+    found = []
+    for i in range(len(y)):
+        nudged = y.copy()
+        nudged[i] += 1
+        if loss(y_hat, nudged) == loss(y_hat, y):
+            found.append(i)
+    return found
+
+
+def without_putting_back(loss, y_hat, y):
+    before, found = loss(y_hat, y), []
+    for i in range(len(y)):
+        y[i] += 1
+        if loss(y_hat, y) == before:
+            found.append(i)
+    return found
+
+
+def raises(loss, y_hat, y):
+    raise IndexError("off the end")
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (without_putting_back, "For a loss that ignores [19] you return []. Compare"),
+        (
+            lambda loss, y_hat, y: [i for i in range(len(y)) if i not in unused(loss, y_hat, y)],
+            "these are the samples it does use",
+        ),
+        (lambda loss, y_hat, y: [i + 1 for i in unused(loss, y_hat, y)], "counted from 0"),
+        (lambda loss, y_hat, y: len(unused(loss, y_hat, y)), "not how many"),
+        (lambda loss, y_hat, y: [19], "ignores no sample you return [19]"),
+        (lambda loss, y_hat, y: [True] * 20, "A list of sample numbers such as [3, 7]"),
+        (lambda loss, y_hat, y: "19", "A list of sample numbers such as [3, 7]"),
+        (lambda loss, y_hat, y: [np.nan], "A list of sample numbers such as [3, 7]"),
+        (raises, "IndexError: off the end"),
+        (lambda loss, y_hat, y: None, "Not attempted yet. The function returns nothing so far."),
+        ([19], "A function is asked for here"),
+        (unused, "Right. It finds the sample"),
+        (lambda *arguments: np.array(unused(*arguments), dtype=int), "Right."),
+    ],
+)
+def test_which_samples_does_the_loss_use(capsys, answer, sentence):
+    assert sentence in said(capsys, "06_unused_samples", answer)
