@@ -42,27 +42,23 @@ def checking_cost(
         For each way of checking, (n,) times in units of your choice: each is divided by the first
         time of the first way.
     reach
-        The number of parameters up to which each line is extrapolated, by the slope of its last
-        two points.
+        The number of parameters up to which the first way is carried on, with slope 2.
     ax
         Where to draw; by default on a new figure.
     """
     ax = _axes(ax, 7, 4.2)
-    unit = next(iter(costs.values()))[0]
-    for (name, cost), look in zip(costs.items(), style.SERIES, strict=False):
-        cost = np.asarray(cost) / unit
-        ax.loglog(parameters, cost, **look, label=name)
-        slope = np.log(cost[-1] / cost[-2]) / np.log(parameters[-1] / parameters[-2])
-        there = cost[-1] * (reach / parameters[-1]) ** slope
-        ax.loglog(
-            [parameters[-1], reach], [cost[-1], there], ":", color=look["color"], linewidth=1.5
-        )
-        ax.loglog([reach], [there], look["marker"], color=look["color"], markerfacecolor="white")
+    first, cost = next(iter(costs.items()))
+    for (name, times), look in zip(costs.items(), style.SERIES, strict=False):
+        ax.loglog(parameters, np.asarray(times) / cost[0], **look, label=name)
+    line = np.array([parameters[-1], reach])
+    carried_on = cost[-1] / cost[0] * (line / parameters[-1]) ** 2
+    ax.loglog(line, carried_on, ":", color=style.BLACK, label="slope 2: the loop, carried on")
+    ax.loglog(line[1:], carried_on[1:], "o", color=style.BLACK, markerfacecolor="white")
     ax.set(
         xlabel="number of parameters",
-        ylabel=f"time of one check\n({next(iter(costs))}, {parameters[0]} parameters = 1)",
+        ylabel=f"time of one check\n({first}, {parameters[0]} parameters = 1)",
     )
-    ax.legend(loc="upper left", title="measured (filled), extrapolated (open)")
+    ax.legend(loc="upper left")
     return ax
 
 
@@ -110,7 +106,7 @@ def _cell(row: int, column: int, moved: bool) -> Rectangle:
 def detection(
     sizes: Sequence[float],
     found: Mapping[str, Sequence[float]],
-    predicted: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+    predicted: Mapping[str, Sequence[float]],
     ax: Axes | None = None,
 ) -> Axes:
     """How often a check along one random direction notices an error in one entry.
@@ -122,26 +118,28 @@ def detection(
     found
         For each rule, (n,) shares of the trials in which it raised the alarm, from 0 to 1.
     predicted
-        For some of the rules, a curve: sizes and probabilities.
+        For each rule, (n,) probabilities of an alarm.
     ax
         Where to draw; by default on a new figure.
     """
     ax = _axes(ax, 7, 4)
-    for (name, share), look in zip(found.items(), style.SERIES, strict=False):
-        theory = (predicted or {}).get(name)
-        if theory is not None:
-            ax.plot(theory[0], 100 * np.asarray(theory[1]), color=look["color"], linewidth=1.2)
-        line = "none" if theory is not None else look["linestyle"]
-        ax.plot(sizes, 100 * np.asarray(share), **{**look, "linestyle": line}, label=name)
-    if predicted:
-        ax.plot([], [], color=style.BLACK, linewidth=1.2, label="predicted")
+    for name, look in zip(found, style.SERIES, strict=False):
+        ax.plot(sizes, 100 * np.asarray(found[name]), look["marker"], color=look["color"])
+        ax.plot(
+            sizes,
+            100 * np.asarray(predicted[name]),
+            color=look["color"],
+            linestyle=look["linestyle"],
+            linewidth=1.2,
+        )
+        ax.plot([], [], **{**look, "linewidth": 1.2}, label=name)
     ax.set(
         xscale="log",
         ylim=(-4, 104),
         xlabel="error in one entry / root mean square entry of the gradient",
         ylabel="trials in which it is noticed (%)",
     )
-    ax.legend(loc="best")
+    ax.legend(loc="center", bbox_to_anchor=(0.6, 0.5), title="markers: measured\nlines: predicted")
     return ax
 
 
@@ -191,7 +189,8 @@ def one_sample_nudged(changes: Mapping[str, np.ndarray], ax: Axes | None = None)
         ylabel="change of its output,\nper unit of the nudge",
         xticks=range(len(change)),
     )
-    ax.legend(loc="upper right")
+    ax.margins(y=0.15)
+    ax.legend(loc="best")
     return ax
 
 

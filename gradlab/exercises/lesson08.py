@@ -1,0 +1,142 @@
+"""The exercises of notebook 08: checking at scale."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gradlab.exercises import exercise
+from gradlab.exercises.feedback import Wrong, attempted, call, described, number, same_array
+
+MOST_QUESTIONS = 10_000  # a search that asks more than this would go on for ever
+
+
+@exercise("08_growth", "8.1 Guess the growth")
+def judge_growth(answer: Any) -> str:
+    factor = number(answer, "the factor")
+    mistakes = {
+        "That counts the evaluations. Does each of them take as long as before?": (1e3,),
+        "Each entry is evaluated twice in the small network too, so the two cancels.": (2e3, 2e6),
+        "That looks like an exponent; write the factor itself.": (3, 6),
+        "That is how much of the time the small network needs: turn it round.": (1e-3, 1e-6),
+        "One thousand too many: the samples stay the same, so only two things grow.": (1e9,),
+        "Would a thousand times as many parameters cost the same?": (1.0,),
+    }
+    if math.isclose(factor, 1e6, rel_tol=0.02):
+        return "A thousand times as many evaluations, each a thousand times as long."
+    for sentence, factors in mistakes.items():
+        if any(math.isclose(factor, wrong, rel_tol=1e-6) for wrong in factors):
+            raise Wrong(sentence)
+    size = "small" if factor < 1e6 else "large"
+    raise Wrong(
+        f"{factor:g} is too {size}. Write down the number of evaluations and the time of one, for "
+        f"both networks."
+    )
+
+
+@exercise("08_last_layer", "8.2 The same for W2")
+def judge_last_layer(answer: Any) -> str:
+    rng = np.random.RandomState(8)
+    H, y_hat, y = rng.uniform(size=(6, 4)), rng.normal(size=(6, 1)), rng.normal(size=(6, 1))
+    eps, r = 0.1, y_hat - y
+    truth = H.T @ r / len(y)
+    bend = eps / 2 * np.mean(H**2, axis=0)[:, None]
+    mistakes = {
+        "The loss is a mean: a division by the number of samples is missing.": len(y) * truth,
+        "Twice too large. Either the half in the loss is missing, or the two points lie 2 eps "
+        "apart and you divide by eps.": 2 * truth,
+        "Half of it: the half stands in the loss already, and the points lie 2 eps apart.": (
+            truth / 2
+        ),
+        "That is the difference of the two losses; divide it by the distance of the two points.": (
+            2 * eps * truth
+        ),
+        "(a - b) / 2 * eps multiplies by eps; brackets round 2 * eps are missing.": (
+            eps**2 * truth
+        ),
+        "The sign is wrong: up minus down.": -truth,
+        "That is the forward difference, with its truncation error; nudge down as well.": (
+            truth + bend
+        ),
+        "That is the backward difference, with its truncation error; nudge up as well.": (
+            truth - bend
+        ),
+        "All entries of W2 move at once here; move one at a time.": np.full_like(
+            truth, truth.sum()
+        ),
+    }
+    gradient = call(answer, H, y_hat, y, eps)
+    broadcast = _with_square_residuals(H, y_hat, y, eps)
+    mistakes["The loss is taken over an (N, N) array here: H[:, j] is (N,), and with the (N, 1) of "
+             "y_hat it broadcasts. H[:, [j]] stays a column."] = broadcast  # fmt: skip
+    if np.shape(gradient) == (len(truth),):
+        raise Wrong(f"Return it in the shape of W2, {truth.shape}; this is {np.shape(gradient)}.")
+    same_array(gradient, truth, "the gradient", mistakes)
+    return (
+        "No forward pass, and no truncation error: the loss is a parabola in W2, so this is "
+        "H.T @ (y_hat - y) / N, whatever eps is."
+    )
+
+
+def _with_square_residuals(
+    H: np.ndarray, y_hat: np.ndarray, y: np.ndarray, eps: float
+) -> np.ndarray:
+    """What a loss without a shape check makes of an (N,) added to an (N, 1)."""
+    ups, downs = (
+        [0.5 * np.sum((y_hat + side * h - y) ** 2) / len(y) for h in H.T] for side in (eps, -eps)
+    )
+    return np.subtract(ups, downs)[:, None] / (2 * eps)
+
+
+@exercise("08_halving", "8.3 Halve your suspects")
+def judge_halving(answer: Any) -> str:
+    if not callable(attempted(answer)):
+        call(answer)  # says what is asked for
+    most = 0
+    for n, culprit in ((8, 5), (8, 0), (8, 7), (1000, 613), (1000, 0), (1000, 999), (7, 6), (1, 0)):
+        interview = Interview(n, culprit)
+        found = call(lambda n=n, interview=interview: answer(interview, n))
+        _judge_culprit(found, n, culprit)
+        enough = math.ceil(math.log2(n))
+        if interview.questions > 2 * enough + 2:
+            raise Wrong(
+                f"Found, but with {interview.questions} questions for {n} entries. Ask about half "
+                f"of those that are left: {enough} are enough."
+            )
+        most = max(most, interview.questions)
+    return f"No more than {most} questions for 1000 entries; for 16,401 it takes 15."
+
+
+class Interview:
+    """Answers as ``suspicious`` does, and counts the questions."""
+
+    def __init__(self, n: int, culprit: int):
+        self.n, self.culprit, self.questions = n, culprit, 0
+
+    def __call__(self, entries: Any) -> bool:
+        self.questions += 1
+        if self.questions > MOST_QUESTIONS:
+            raise RuntimeError("it asks without end; do low and high come closer each time?")
+        asked = np.atleast_1d(np.asarray(entries))
+        if asked.size and (
+            asked.dtype.kind not in "iu" or asked.min() < 0 or asked.max() >= self.n
+        ):
+            raise ValueError(f"suspicious takes numbers of entries, from 0 to {self.n - 1}")
+        return bool((asked == self.culprit).any())
+
+
+def _judge_culprit(found: Any, n: int, culprit: int) -> None:
+    try:
+        number_found = np.asarray(found)
+    except (TypeError, ValueError):
+        raise Wrong(f"Return the number of one entry; this is {described(found)}.") from None
+    if number_found.size != 1 or number_found.dtype.kind not in "iuf":
+        raise Wrong(f"Return the number of one entry; this is {described(found)}.")
+    where = f"Of {n} entries, number {culprit} is wrong, and you return {number_found.item()}"
+    if number_found.item() == culprit:
+        return
+    if abs(number_found.item() - culprit) == 1:
+        raise Wrong(f"{where}: next door. Which entries does np.arange(low, middle) ask about?")
+    raise Wrong(f"{where}. Follow low and high by hand for 8 entries.")

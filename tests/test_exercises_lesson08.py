@@ -1,0 +1,218 @@
+"""The answers to the exercises of notebook 08: the wrong ones get the sentence that helps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradlab import exercises, mlp
+
+
+def said(capsys, name, answer):
+    exercises.check(name, answer)
+    return capsys.readouterr().out.strip()
+
+
+# ---------------------------------------------------------------------------- 8.1
+
+
+@pytest.mark.parametrize("answer", [1e6, 1000 * 1000, np.float64(1e6), 1_001_000])
+def test_growth_right(capsys, answer):
+    assert said(capsys, "08_growth", answer).startswith("Right.")
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (1000, "That counts the evaluations"),
+        (2000, "the two cancels"),
+        (2_000_000, "the two cancels"),
+        (6, "looks like an exponent"),
+        (1e-6, "turn it round"),
+        (1e9, "One thousand too many"),
+        (1, "cost the same"),
+        (5e4, "too small"),
+        (1e12, "too large"),
+        (np.inf, "divided by zero or overflowed"),
+        ("a lot", "A number is asked for"),
+    ],
+)
+def test_growth_wrong(capsys, answer, sentence):
+    output = said(capsys, "08_growth", answer)
+    assert output.startswith("Not yet.")
+    assert sentence in output
+
+
+def test_growth_not_attempted(capsys):
+    assert said(capsys, "08_growth", ...).startswith("Not attempted yet.")
+
+
+# ---------------------------------------------------------------------------- 8.2
+
+
+def by_entries(up=1, down=1, over=lambda rise, eps: rise / (2 * eps), loss=mlp.loss):
+    def w2_gradient(H, y_hat, y, eps):
+        gradient = np.zeros((H.shape[1], 1))
+        for j in range(H.shape[1]):
+            shift = eps * H[:, [j]]
+            gradient[j] = over(loss(y_hat + up * shift, y) - loss(y_hat - down * shift, y), eps)
+        return gradient
+
+    return w2_gradient
+
+
+def summed(y_hat, y):
+    return 0.5 * np.sum((y_hat - y) ** 2)
+
+
+def unhalved(y_hat, y):
+    return np.mean((y_hat - y) ** 2)
+
+
+def all_at_once(H, y_hat, y, eps):
+    shift = eps * H.sum(axis=1, keepdims=True)
+    rise = mlp.loss(y_hat + shift, y) - mlp.loss(y_hat - shift, y)
+    return np.full((H.shape[1], 1), rise / (2 * eps))
+
+
+def broadcast(H, y_hat, y, eps):
+    def loss(prediction):
+        return 0.5 * np.sum((prediction - y) ** 2) / len(y)
+
+    rises = [loss(y_hat + eps * h) - loss(y_hat - eps * h) for h in H.T]
+    return np.array(rises)[:, None] / (2 * eps)
+
+
+def stopped_by_the_shape_check(H, y_hat, y, eps):
+    return mlp.loss(y_hat + eps * H[:, 0], y)
+
+
+@pytest.mark.parametrize(
+    "answer", [by_entries(), lambda H, y_hat, y, eps: H.T @ (y_hat - y) / len(y)]
+)
+def test_last_layer_right(capsys, answer):
+    assert said(capsys, "08_last_layer", answer).startswith("Right.")
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (by_entries(loss=summed), "division by the number of samples"),
+        (by_entries(loss=unhalved), "Twice too large"),
+        (by_entries(over=lambda rise, eps: rise / eps), "Twice too large"),
+        (by_entries(over=lambda rise, eps: rise / (4 * eps)), "Half of it"),
+        (by_entries(over=lambda rise, eps: rise), "divide it by the distance"),
+        (by_entries(over=lambda rise, eps: rise / 2 * eps), "brackets"),
+        (by_entries(over=lambda rise, eps: -rise / (2 * eps)), "The sign is wrong"),
+        (by_entries(down=0, over=lambda rise, eps: rise / eps), "forward difference"),
+        (by_entries(up=0, over=lambda rise, eps: rise / eps), "backward difference"),
+        (all_at_once, "one at a time"),
+        (broadcast, "(N, N) array"),
+        (stopped_by_the_shape_check, "ValueError"),
+        (lambda *arguments: by_entries()(*arguments).ravel(), "in the shape of W2"),
+        (lambda *arguments: by_entries()(*arguments).T, "transpose it"),
+        (lambda H, y_hat, y, eps: y_hat * np.nan, "has shape (6, 1)"),
+        (lambda H, y_hat, y, eps: np.full((4, 1), np.nan), "nan or infinity"),
+        ([1, 2], "A function is asked for"),
+    ],
+)
+def test_last_layer_wrong(capsys, answer, sentence):
+    output = said(capsys, "08_last_layer", answer)
+    assert output.startswith("Not yet.")
+    assert sentence in output
+
+
+def test_last_layer_not_attempted(capsys):
+    assert said(capsys, "08_last_layer", lambda H, y_hat, y, eps: ...).startswith("Not attempted")
+
+
+# ---------------------------------------------------------------------------- 8.3
+
+
+def halving(suspicious, n):
+    low, high = 0, n
+    while high - low > 1:
+        middle = (low + high) // 2
+        if suspicious(np.arange(low, middle)):
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+def recursively(suspicious, n, low=0):
+    if n == 1:
+        return low
+    half = n // 2
+    if suspicious(list(range(low, low + half))):
+        return recursively(suspicious, half, low)
+    return recursively(suspicious, n - half, low + half)
+
+
+def with_arrays(suspicious, n):
+    entries = np.arange(n)
+    while len(entries) > 1:
+        left, right = np.array_split(entries, 2)
+        entries = left if suspicious(left) else right
+    return entries
+
+
+def one_by_one(suspicious, n):
+    return next(entry for entry in range(n) if suspicious([entry]))
+
+
+def one_too_many(suspicious, n):
+    return halving(suspicious, n) + 1
+
+
+def other_half(suspicious, n):
+    low, high = 0, n
+    while high - low > 1:
+        middle = (low + high) // 2
+        if suspicious(np.arange(low, middle)):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def without_end(suspicious, n):
+    while suspicious(np.arange(n)):
+        pass
+
+
+def out_of_range(suspicious, n):
+    return suspicious(np.arange(n + 1))
+
+
+@pytest.mark.parametrize("answer", [halving, recursively, with_arrays])
+def test_halving_right(capsys, answer):
+    output = said(capsys, "08_halving", answer)
+    assert output.startswith("Right.")
+    assert "10 questions for 1000 entries" in output
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (one_by_one, "Ask about half"),
+        (one_too_many, "next door"),
+        (other_half, "Follow low and high"),
+        (without_end, "asks without end"),
+        (out_of_range, "numbers of entries, from 0 to 7"),
+        (lambda suspicious, n: np.arange(n), "the number of one entry"),
+        (lambda suspicious, n: "5", "the number of one entry"),
+        (lambda suspicious, n: [[1], [2, 3]], "the number of one entry"),
+        (lambda suspicious: 0, "TypeError"),
+        (17, "A function is asked for"),
+    ],
+)
+def test_halving_wrong(capsys, answer, sentence):
+    output = said(capsys, "08_halving", answer)
+    assert output.startswith("Not yet.")
+    assert sentence in output
+
+
+@pytest.mark.parametrize("answer", [None, lambda suspicious, n: None])
+def test_halving_not_attempted(capsys, answer):
+    assert said(capsys, "08_halving", answer).startswith("Not attempted yet.")

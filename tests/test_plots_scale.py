@@ -1,0 +1,101 @@
+"""The figures of notebooks 08 and 09 draw the numbers that they are given."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gradlab import plots
+from gradlab.plots import style
+
+
+def lines_of(ax, marker=None):
+    return [
+        line for line in ax.lines if len(line.get_xdata()) and marker in (None, line.get_marker())
+    ]
+
+
+def test_cost_is_relative_to_the_first_and_carried_on_with_slope_two():
+    ax = plots.checking_cost([10, 100], {"plain loop": [2.0, 40.0], "stacked": [1.0, 30.0]}, 1e4)
+    loop, stacked, carried_on, end = lines_of(ax)
+    np.testing.assert_allclose(loop.get_ydata(), [1, 20])
+    np.testing.assert_allclose(stacked.get_ydata(), [0.5, 15])
+    np.testing.assert_allclose(carried_on.get_ydata(), [20, 20 * 100**2])
+    np.testing.assert_allclose(end.get_data(), [[1e4], [20 * 100**2]])
+
+
+def test_what_moves_marks_exactly_the_entries_that_differ_from_zero():
+    change = np.zeros((3, 2))
+    change[:, 1] = [1e-300, -1, 5]
+    page = plots.what_moves({"Z1": change, "y_hat": np.ones((3, 1))}, "W1[0, 1] nudged")
+    Z1, y_hat = page.axes
+    moved = [cell.get_xy() for cell in Z1.patches if cell.get_hatch()]
+    assert sorted(round(x + 0.46) for x, _ in moved) == [1, 1, 1]
+    assert len([cell for cell in y_hat.patches if cell.get_hatch()]) == 3
+    assert page.get_suptitle() == "W1[0, 1] nudged"
+
+
+def test_detection_draws_measured_markers_over_predicted_lines():
+    ax = plots.detection([1, 0.1], {"rule": [1, 0.25]}, {"rule": [0.9, 0.5]})
+    measured, predicted = lines_of(ax)
+    np.testing.assert_allclose(measured.get_ydata(), [100, 25])
+    np.testing.assert_allclose(predicted.get_ydata(), [90, 50])
+    assert measured.get_linestyle() == "None"
+
+
+def test_recovered_gradient_leaves_out_errors_that_are_zero():
+    ax = plots.recovered_gradient([1e-2, 1e-1, 1], [1e-3, 1e-4, 0])
+    (line,) = lines_of(ax)
+    np.testing.assert_allclose(line.get_xdata(), [1e-2, 1e-1])
+
+
+def test_every_sample_has_a_stem():
+    changes = {"one": np.array([1.0, -2.0, 0.5]), "other": np.array([1.0, 0.0, 0.0])}
+    ax = plots.one_sample_nudged(changes)
+    for marker, change in zip("os", changes.values(), strict=True):
+        (line,) = lines_of(ax, marker)
+        np.testing.assert_array_equal(line.get_ydata(), change)
+
+
+def test_after_the_step_two_names_point_to_two_arrays():
+    before, after = plots.two_names().axes
+    assert [text.get_text() for text in before.texts].count("the array") == 1
+    arrows = [
+        [text.xy[1] for text in ax.texts if getattr(text, "arrow_patch", None)]
+        for ax in (before, after)
+    ]
+    assert len(set(arrows[0])) == 1
+    assert len(set(arrows[1])) == 2
+
+
+DRAWN = {
+    "checking_cost": ([10, 100], {"a": [1, 2], "b": [1, 3]}),
+    "what_moves": ({"Z1": np.eye(3), "y_hat": np.ones((3, 1))},),
+    "detection": ([1, 0.1], {"a": [1, 0.5], "b": [1, 0]}, {"a": [1, 0.5], "b": [1, 0]}),
+    "recovered_gradient": ([0.1, 1], [1e-3, 1e-4]),
+    "one_sample_nudged": ({"a": np.ones(3), "b": np.zeros(3)},),
+    "two_names": (),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_series_differ_in_marker_and_colour_and_axes_are_labelled(name):
+    drawn = getattr(plots, name)(*DRAWN[name])
+    assert isinstance(drawn, (Axes, Figure))
+    assert style.png(drawn).startswith(b"\x89PNG")
+    for ax in [drawn] if isinstance(drawn, Axes) else drawn.axes:
+        if not ax.axison:
+            continue
+        assert ax.get_xlabel()
+        legend = ax.get_legend()
+        handles = legend.legend_handles if legend else []
+        looks = [(handle.get_marker(), handle.get_linestyle()) for handle in handles]
+        assert len(set(looks)) == len(looks)
+        assert len({handle.get_color() for handle in handles}) == len(handles)
+
+
+def test_an_axes_of_the_caller_is_drawn_on():
+    _, ax = style.figure()
+    assert plots.recovered_gradient([0.1], [1e-3], ax=ax) is ax
