@@ -96,7 +96,7 @@ class _FingerprintScene(Scene):
         ax.axhline(CUTOFF, color=style.GREY, linewidth=1.2, linestyle=(0, (6, 3)))
         ax.text(1.3, CUTOFF * 1.5, "cutoff 1e-7", ha="right", color=style.GREY, fontsize=11)
         ax.axvline(EPS[CHECKED], color=style.GREY, linewidth=1.2, linestyle=(0, (6, 3)))
-        ax.text(EPS[CHECKED] * 1.3, 1.4e-14, "the map below", color=style.GREY, fontsize=11)
+        ax.text(EPS[CHECKED] * 1.3, 2.2, "ε of the map below", color=style.GREY, fontsize=11)
         self.curves, self.samples, self.names, self.above = [], [], [], []
         for i, series in enumerate(style.SERIES[:5]):
             height = 0.36 - 0.075 * i
