@@ -49,6 +49,11 @@ def test_every_family_and_place_turns_up_in_a_class_of_two_hundred():
     assert seen == {(name, place) for name, family in FAMILIES.items() for place in family.places}
 
 
+def test_any_eight_seeds_from_a_multiple_of_eight_hold_each_family_once():
+    for start in (0, 8, 800, 2**31):
+        assert {answer(seed).family for seed in range(start, start + 8)} == set(FAMILIES)
+
+
 def test_the_same_seed_gives_the_same_numbers_and_no_two_seeds_do():
     params, X, y = networks.draw(0)
     _, cache = mlp.forward(params, X)

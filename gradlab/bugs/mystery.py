@@ -1,8 +1,8 @@
 """Broken backward passes for homework and exams, each reproducible from its seed.
 
 A mystery is one mistake of a family below, at a place and with a number that its seed draws. The
-numbers are continuous, so that no two seeds give the same gradients. Every mystery is broken: a
-right one is never among them.
+numbers are continuous, so that no two seeds give the same gradients. The families are dealt evenly,
+so that a class gets a fair mixture. Every mystery is broken: a right one is never among them.
 """
 
 from __future__ import annotations
@@ -184,13 +184,16 @@ def answer(seed: int) -> Diagnosis:
     if isinstance(seed, np.random.RandomState):
         raise TypeError("the seed of a mystery must be a whole number, so that it has one answer")
     random_stream(seed)  # refuses anything else that is not a seed
+    number = operator.index(seed)
+    # Dealt like cards: among any eight seeds from a multiple of eight, each family comes once.
+    deal, card = divmod(number, len(FAMILIES))
+    family = tuple(FAMILIES)[np.random.RandomState([deal, STREAM]).permutation(len(FAMILIES))[card]]
     # Two words, because the first numbers of neighbouring seeds of one word are correlated.
-    rng = np.random.RandomState([operator.index(seed), STREAM])
-    family = tuple(FAMILIES)[rng.randint(len(FAMILIES))]
+    rng = np.random.RandomState([number, STREAM])
     places = FAMILIES[family].places
     where = places[rng.randint(len(places))]
     amount = rng.uniform(*FAMILIES[family].amounts)
-    return Diagnosis(operator.index(seed), family, where, amount)
+    return Diagnosis(number, family, where, amount)
 
 
 def mystery(seed: int) -> Backward:
