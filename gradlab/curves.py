@@ -38,8 +38,9 @@ Gradients = Params | Callable[[Params], Params]
 NODES = np.cos(np.pi * (np.arange(12) + 0.5) / 12)  # Chebyshev points
 RADIUS = 0.5  # of the interval around an entry in which its higher derivatives are measured
 
-TAYLOR_STEPS = 7
-ABOVE_NOISE = 100
+# The Taylor test looks at so many steps, the smallest at which the remainder is so many times the
+# noise of the loss: with fewer the slope would be rough, with more a small mistake would not show.
+TAYLOR_STEPS, ABOVE_NOISE = 5, 30
 
 
 class Best(NamedTuple):
@@ -100,16 +101,18 @@ class ErrorCurve:
     def slopes(self, method: str) -> Slopes:
         """Straight lines fitted to both branches, away from the bottom and from the ends.
 
-        The truncation branch is fitted where the error is 10 times the least one and up to two
-        decades of the step beyond; the rounding branch where it is 10 to 10**4 times the least one
-        and below 0.1, since an error near 1 says that no digit is left.
+        A branch is where its part of the predicted error is at least ten times the other one; it is
+        followed for two decades of the step, and while the error is below 0.1, since beyond no
+        digit is left. For the complex step, which has no rounding branch, that slope is about 0.
         """
-        eps, error = self.best(method)
-        order = FORMULAS[method].order if method in FORMULAS else 2
-        ratio = self.errors[method] / error
-        right = (self.eps > eps) & (ratio > 10) & (ratio < 10 ** (2 * order + 1))
-        left = (self.eps < eps) & (ratio > 10) & (ratio < 1e4) & (self.errors[method] < 0.1)
-        return Slopes(*(_slope(self.eps[w], self.errors[method][w]) for w in (right, left)))
+        self._require(method)
+        error, eps = self.errors[method], self.eps
+        ratio = self.truncation[method] / self.rounding[method]
+        digits = (error > 0) & (error < 0.1)
+        right, left = digits & (ratio > 10), digits & (ratio < 0.1)
+        right &= eps < 100 * eps[right].min(initial=np.inf)
+        left &= eps > eps[left].max(initial=0) / 100
+        return Slopes(*(_slope(eps[where], error[where]) for where in (right, left)))
 
     def _require(self, method: str) -> None:
         if method not in self.errors:
@@ -123,12 +126,13 @@ def error_curve(
     methods: Sequence[str] = ("forward", "central"),
     eps: np.ndarray | None = None,
     vectorized: bool = False,
+    progress: bool = True,
 ) -> ErrorCurve:
     """The relative error of the numerical gradient as a function of the step, with its theory.
 
     Parameters
     ----------
-    loss, params, vectorized
+    loss, params, vectorized, progress
         As in :func:`gradlab.numerical_gradient`.
     grads
         The gradient to compare with, taken for exact; or a function of ``params`` that returns it.
@@ -163,8 +167,10 @@ def error_curve(
     grid = {offset: offset * eps for offset in sorted({o for f in real for o in f.offsets if o})}
     distances = np.concatenate([[0.0], RADIUS * NODES, *grid.values()])
     ones = {name: np.ones(array.shape) for name, array in arrays.items()}
-    values = _rows(entry_losses(loss, params, ones, distances, vectorized, progress=False))
-    center, near, far = np.split(values, [1, 1 + len(NODES)])
+    sweep = entry_losses(loss, params, ones, distances, vectorized, progress=progress)
+    center, near, far = np.split(_rows(sweep), [1, 1 + len(NODES)])
+    if not np.isfinite(center[0, 0]):
+        raise ValueError(f"the loss is {center[0, 0]} at params, so it has no derivatives there")
     losses = {0: center, **dict(zip(grid, np.split(far, len(grid) or 1), strict=False))}
     points = {offset: _moved(arrays, steps) for offset, steps in {0: np.zeros(1), **grid}.items()}
     noise = loss_noise(_unstacked(loss) if vectorized else loss, params)
@@ -202,7 +208,10 @@ _DERIVATIVES = _derivative_weights()
 
 
 def _require_steps(eps: np.ndarray) -> np.ndarray:
-    steps = np.sort(np.atleast_1d(np.asarray(eps, dtype=float)))
+    try:
+        steps = np.sort(np.atleast_1d(np.asarray(eps, dtype=float)))
+    except (TypeError, ValueError):
+        raise TypeError(f"eps must be a vector of steps, not {eps!r}") from None
     if steps.ndim != 1 or not len(steps):
         raise ValueError(f"eps must be a vector of steps, not an array of shape {np.shape(eps)}")
     validation.require_step(steps[0])

@@ -47,7 +47,7 @@ def structured_gradient(
     X, y
         (N, D) and (N, K).
     eps
-        The step, positive, in the units of the parameters.
+        The step, positive, in the units of the parameters; None for 1e-5.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def structured_gradient(
     TypeError, ValueError
         If an argument cannot be used as it is: an unknown or missing parameter, a shape, a value.
     """
-    eps = validation.require_step(eps)
+    eps = validation.require_step(1e-5 if eps is None else eps)
     W1, b1, W2, X, y = _require_network(params, X, y)
     y_hat, cache = mlp.forward(params, X)
     H, r = cache["H"].astype(float), y_hat - y

@@ -1,0 +1,125 @@
+"""The Taylor-remainder test: slope 2 for a gradient that is right, 1 for one that is not."""
+
+import math
+
+import numpy as np
+import pytest
+
+from gradlab import mlp, paraboloid, taylor_test
+
+
+def course(seed=0, dtype=float):
+    """The network in a precision of choice; its gradient in double precision."""
+    X, y = (array.astype(dtype) for array in paraboloid(seed=seed))
+    params = {name: a.astype(dtype) for name, a in mlp.init_params(seed=seed).items()}
+    exact = {name: array.astype(float) for name, array in params.items()}
+    _, cache = mlp.forward(exact, X.astype(float))
+    return mlp.loss_function(X, y), params, mlp.backward(exact, cache, y.astype(float))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("seed", range(20))
+def test_a_right_gradient_has_slope_two(seed, dtype):
+    loss, params, grads = course(seed, dtype)
+    result = taylor_test(loss, params, grads, seed=seed)
+    assert result.slope == pytest.approx(2, abs=0.05)
+    np.testing.assert_allclose(result, 2, atol=0.15)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", ["W1", "b1", "W2", "b2"])
+def test_a_wrong_gradient_has_slope_one(name, dtype):
+    slopes = []
+    for seed in range(5):
+        loss, params, grads = course(seed, dtype)
+        wrong = taylor_test(loss, params, {**grads, name: -grads[name]}, seed=seed)
+        slopes.append(wrong.slope)
+    # In a rare direction the array hardly counts, and float32 has few digits to show it.
+    assert max(slopes) < (1.1 if dtype == np.float64 else 1.8)
+    assert np.median(slopes) == pytest.approx(1, abs=0.05)
+
+
+def test_small_mistakes_show_where_the_steps_are_small():
+    """A ten-thousandth of one array shows in most directions, in 15 of 20 at the least."""
+    slopes = []
+    for seed in range(20):
+        loss, params, grads = course(seed)
+        slopes.append(taylor_test(loss, params, {**grads, "W1": 1.0001 * grads["W1"]}, seed).slope)
+    assert sum(slope < 1.5 for slope in slopes) >= 15
+
+
+def test_the_two_orders_do_not_cancel():
+    """On one side of this parabola the remainder of a wrong gradient passes through zero."""
+    result = taylor_test(
+        lambda p: float(p["x"][0] ** 2 + p["x"][0]), {"x": np.zeros(1)}, {"x": np.full(1, 0.99)}
+    )
+    assert result.slope == pytest.approx(1, abs=0.01)
+
+
+def test_what_comes_back_is_an_array_of_slopes_with_what_they_come_from():
+    loss, params, grads = course()
+    result = taylor_test(loss, params, grads)
+    assert result.shape == (len(result.steps) - 1,)
+    assert (np.diff(result.steps) < 0).all() and result.remainders.shape == result.steps.shape
+    halvings = np.log2(result.remainders[:-1] / result.remainders[1:])
+    np.testing.assert_allclose(result, halvings)
+    assert (abs(result - 2) < 0.1).all()
+
+
+def test_a_linear_loss_leaves_no_remainder():
+    result = taylor_test(lambda p: float(3 * p["x"][0]), {"x": np.ones(1)}, {"x": np.full(1, 3.0)})
+    assert result.slope == math.inf and result.size == 0
+    result = taylor_test(lambda p: float(3 * p["x"][0]), {"x": np.ones(1)}, {"x": np.full(1, 2.0)})
+    assert result.slope == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e9])
+def test_neither_the_scale_of_the_loss_nor_that_of_the_parameters_matters(scale):
+    loss, params, grads = course()
+    scaled = taylor_test(
+        lambda p: scale * loss(p), params, {n: scale * g for n, g in grads.items()}
+    )
+    assert scaled.slope == pytest.approx(2, abs=0.05)
+    large = {"w": scale * np.array([1.0, -2.0, 0.5])}
+
+    def quartic(p):
+        return float(np.sum((p["w"] / scale) ** 4))
+
+    right = {"w": 4 * (large["w"] / scale) ** 3 / scale}
+    assert taylor_test(quartic, large, right).slope == pytest.approx(2, abs=0.05)
+    assert taylor_test(quartic, large, {"w": 1.1 * right["w"]}).slope == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_interrupted_it_leaves_everything_as_it_was(error):
+    loss, params, grads = course()
+    before = {name: array.tobytes() for name, array in params.items()}
+    for last in range(1, 40):
+        calls = iter(range(last))
+
+        def failing(p, calls=calls):
+            if next(calls, None) is None:
+                raise error
+            return loss(p)
+
+        with pytest.raises(error):
+            taylor_test(failing, params, grads)
+        assert {name: array.tobytes() for name, array in params.items()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "said"),
+    [
+        ({"grads": {"w": np.ones(3)}}, ValueError, "shape"),
+        ({"grads": [1, 2]}, TypeError, "grads must be a dict"),
+        ({"loss": None}, TypeError, "loss must be a function"),
+        ({"loss": lambda p: p["w"]}, TypeError, "one number"),
+        ({"params": {"w": np.arange(2)}}, TypeError, "int64"),
+        ({"seed": "x"}, TypeError, "seed must be a whole number"),
+    ],
+)
+def test_bad_input_gets_one_sentence(arguments, error, said):
+    params = {"w": np.ones(2)}
+    usual = {"loss": lambda p: np.sum(p["w"]), "params": params, "grads": {"w": np.ones(2)}}
+    with pytest.raises(error, match=said):
+        taylor_test(**{**usual, **arguments})
