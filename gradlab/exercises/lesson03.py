@@ -1,0 +1,226 @@
+"""The exercises of notebook 03: the backward pass, by layers and whole, and the falling loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gradlab import mlp
+from gradlab.bugs import CATALOGUE
+from gradlab.data import paraboloid
+from gradlab.exercises import exercise
+from gradlab.exercises.feedback import NotAttempted, Wrong, call, number, same_array, same_arrays
+from gradlab.signatures import constant_ratio
+
+N = 6
+WRONG_PASSES = (
+    "factor_two",
+    "bias_forgotten",
+    "bias_summed_to_scalar",
+    "bias_averaged",
+    "missing_derivative",
+)
+
+
+def odd_problem() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
+    """Parameters, cache and targets without a zero in them, in sizes that no two axes share."""
+    stream = np.random.RandomState(3)
+    params = mlp.init_params((3, 4, 2), seed=stream)
+    params["b1"] += stream.normal(size=(1, 4))
+    params["b2"] += stream.normal(size=(1, 2))
+    X, y = stream.uniform(-1, 1, (N, 3)), stream.normal(size=(N, 2))
+    return params, mlp.forward(params, X)[1], y
+
+
+def wrong_factors(name: str, truth: np.ndarray) -> dict[str, np.ndarray]:
+    return {
+        f"{name} is {N} times too large. The loss is an average: where does its 1/N enter?": (
+            N * truth
+        ),
+        f"{name} is divided by N a second time: dy has the 1/N in it already.": truth / N,
+        f"{name} is twice too large. The loss has a 1/2 for its square.": 2 * truth,
+        f"{name} is half of what it should be. The 1/2 cancels against the square.": truth / 2,
+        f"{name} points the other way: prediction minus target, or target minus prediction?": (
+            -truth
+        ),
+    }
+
+
+def wrong_bias(name: str, dZ: np.ndarray, upstream: str) -> dict[str, np.ndarray]:
+    rows = np.sum(dZ, axis=0, keepdims=True)
+    return {
+        f"{name} has a row for each sample still. All samples share one row of biases.": dZ,
+        f"{name} is an average; {upstream} was divided by N already.": rows / N,
+        f"{name} has lost its first axis: a bias is a row, (1, {dZ.shape[1]}). See keepdims.": (
+            rows[0]
+        ),
+        f"{name} is summed over the units too. Each unit keeps a bias of its own.": np.sum(dZ),
+        f"{name} is summed over the units too. Each unit keeps its own bias.": (
+            np.full_like(rows, np.sum(dZ))
+        ),
+        f"{name} is summed along the wrong axis: over the samples, not over the units.": (
+            np.sum(dZ, axis=1, keepdims=True)
+        ),
+        f"{name} is summed along the wrong axis: the samples lie along axis 0.": (
+            np.sum(dZ, axis=1)
+        ),
+    }
+
+
+def one_by_one(said: Any, truth: Mapping, mistakes: Mapping) -> None:
+    """As ``same_arrays``, for a dict that is filled from the top: says how far it is right."""
+    if isinstance(said, Mapping):
+        done = []
+        for name in truth:
+            if said.get(name, ...) is ... or said[name] is None:
+                right = f"So far right: {', '.join(done)}. Next: {name}." if done else ""
+                raise NotAttempted(right)
+            same_array(said[name], truth[name], name, mistakes.get(name))
+            done.append(name)
+    same_arrays(said, truth)
+
+
+@exercise("03_output_layer", "3.1 The output layer")
+def judge_output_layer(answer: Any) -> str:
+    params, cache, y = odd_problem()
+    H, y_hat = cache["H"], cache["y_hat"]
+    said = call(answer, H, y_hat, y)
+    dy = (y_hat - y) / N
+    truth = {"dy": dy, "dW2": H.T @ dy, "db2": np.sum(dy, axis=0, keepdims=True)}
+    one_by_one(
+        said,
+        truth,
+        mistakes={
+            "dy": {
+                "dy is divided by 20. This batch has another length.": (y_hat - y) / 20,
+                **wrong_factors("dy", dy),
+            },
+            "dW2": wrong_factors("dW2", truth["dW2"]),
+            "db2": {**wrong_bias("db2", dy, "dy"), **wrong_factors("db2", truth["db2"])},
+        },
+    )
+    return "All three arrays agree, value by value, on a batch with another length and two outputs."
+
+
+@exercise("03_hidden_layer", "3.2 The hidden layer")
+def judge_hidden_layer(answer: Any) -> str:
+    params, cache, y = odd_problem()
+    X, H, W2 = cache["X"], cache["H"], params["W2"]
+    dy = (cache["y_hat"] - y) / N
+    said = call(answer, X, H, W2, dy)
+    dH = dy @ W2.T
+    dZ1 = dH * H * (1 - H)
+    truth = {
+        "dH": dH,
+        "dZ1": dZ1,
+        "dW1": X.T @ dZ1,
+        "db1": np.sum(dZ1, axis=0, keepdims=True),
+    }
+    one_by_one(
+        said,
+        truth,
+        mistakes={
+            "dH": wrong_factors("dH", dH),
+            "dZ1": {**wrong_slopes("dZ1", dH, H), **wrong_factors("dZ1", dZ1)},
+            "dW1": {
+                "dW1 is made from dH. The gradient has to pass the sigmoid first.": X.T @ dH,
+                **wrong_factors("dW1", truth["dW1"]),
+            },
+            "db1": {
+                "db1 is made from dH. The gradient has to pass the sigmoid first.": (
+                    np.sum(dH, axis=0, keepdims=True)
+                ),
+                "db1 is the sum of dW1. A bias does not see the inputs: sum dZ1.": (
+                    np.sum(truth["dW1"], axis=0, keepdims=True)
+                ),
+                **wrong_bias("db1", dZ1, "dy"),
+                **wrong_factors("db1", truth["db1"]),
+            },
+        },
+    )
+    return "All four arrays agree, value by value."
+
+
+def wrong_slopes(name: str, dH: np.ndarray, H: np.ndarray) -> dict[str, np.ndarray]:
+    twice = mlp.sigmoid(H)
+    return {
+        f"{name} is dH itself: the slope of the sigmoid is missing.": dH,
+        f"{name} has the sigmoid applied twice: H is its output already.": dH * twice * (1 - twice),
+        f"{name} has only H of the slope. What is the other factor?": dH * H,
+        f"{name} has only 1 - H of the slope. What is the other factor?": dH * (1 - H),
+        f"{name} has the slope of tanh in it. Here H comes out of a sigmoid.": dH * (1 - H**2),
+    }
+
+
+@exercise("03_backward", "3.3 The whole backward pass")
+def judge_backward(answer: Any) -> str:
+    params, cache, y = odd_problem()
+    X, H, W2 = cache["X"], cache["H"], params["W2"]
+    truth = mlp.backward(params, cache, y)
+    said = call(answer, params, cache, y)
+    if isinstance(said, Mapping) and "dW1" in said and "W1" not in said:
+        raise Wrong("Name each gradient after its parameter: 'W1', not 'dW1'.")
+    dy = (cache["y_hat"] - y) / N
+    dH = dy @ W2.T
+    dZ1 = dH * H * (1 - H)
+    through_gradient = dy @ truth["W2"].T * H * (1 - H)
+    refuse_updated_weights(said, truth, X.T @ through_gradient)
+    same_arrays(
+        said,
+        truth,
+        mistakes={
+            "W1": {
+                **{said: X.T @ wrong for said, wrong in wrong_slopes("dZ1", dH, H).items()},
+                "W1 looks as if dW2 stood where W2 belongs.": X.T @ through_gradient,
+                **wrong_factors("W1", truth["W1"]),
+            },
+            "b1": {**wrong_bias("b1", dZ1, "dy"), **wrong_factors("b1", truth["b1"])},
+            "W2": wrong_factors("W2", truth["W2"]),
+            "b2": {**wrong_bias("b2", dy, "dy"), **wrong_factors("b2", truth["b2"])},
+        },
+    )
+    return "Four gradients, each with the shape of its parameter, and every value agrees."
+
+
+def refuse_updated_weights(said: Any, truth: Mapping, direction: np.ndarray) -> None:
+    """An updated W2 shifts dW1 by a multiple, minus the learning rate, of a known array."""
+    try:
+        shift = np.asarray(said["W1"], dtype=float) - truth["W1"]
+    except (TypeError, ValueError, KeyError, IndexError):
+        return
+    if np.shape(shift) != direction.shape or not np.isfinite(shift).all():
+        return
+    rate = constant_ratio(shift, direction)
+    if rate is not None and rate < -1e-6:
+        raise Wrong(
+            "W1 looks as if W2 had been updated before it was used. The gradient belongs to the "
+            "weights that made the prediction."
+        )
+
+
+@exercise("03_falling_loss", "3.4 How far to trust a falling loss")
+def judge_falling_loss(answer: Any) -> str:
+    guess = number(answer, "the count")
+    if guess != round(guess) or not 0 <= guess <= len(WRONG_PASSES):
+        raise Wrong(f"There are {len(WRONG_PASSES)} of them: a whole number from 0 to 5.")
+    truth = wrong_passes_that_end_lower()
+    if guess == 0:
+        raise Wrong("None: so one would hope. Some wrong gradients do better than that.")
+    if guess < truth:
+        raise Wrong("More than that. A wrong gradient may point downhill all the same.")
+    if guess > truth:
+        raise Wrong("Not quite so many. Some of these mistakes do hold the network back.")
+    return f"{truth} of the {len(WRONG_PASSES)} end lower than the right gradient does."
+
+
+def wrong_passes_that_end_lower() -> int:
+    """Train with the right gradient and each wrong one, from the notebook's start, and count."""
+    X, y = paraboloid()
+
+    def final_loss(backward: Any) -> float:
+        return mlp.train(mlp.init_params(seed=1), X, y, backward=backward)[-1]
+
+    right = final_loss(mlp.backward)
+    return sum(final_loss(CATALOGUE[name].function) < right for name in WRONG_PASSES)
