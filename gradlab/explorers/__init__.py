@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gradlab.explorers.direction import direction_explorer
 from gradlab.explorers.epsilon import epsilon_explorer
 from gradlab.explorers.fingerprint import fingerprint_explorer
 from gradlab.explorers.floats import float_explorer
@@ -10,6 +11,7 @@ from gradlab.explorers.secant import secant_explorer
 from gradlab.explorers.training import training_explorer
 
 __all__ = [
+    "direction_explorer",
     "epsilon_explorer",
     "fingerprint_explorer",
     "float_explorer",
