@@ -136,7 +136,7 @@ def numerical_gradient(
     if method == "complex":
         return _complex_gradient(loss, arrays, steps, vectorized, workers, progress)
     offsets = FORMULAS[method].offsets
-    _require_visible(arrays, steps, offsets)
+    require_visible(arrays, steps, offsets)
     values = entry_losses(loss, params, steps, offsets, vectorized, workers, progress)
     return {
         name: difference(
@@ -195,7 +195,7 @@ def moved(array: np.ndarray, step: np.ndarray, offset: float | np.ndarray) -> np
     return np.asarray(array + offset * step, dtype=array.dtype)
 
 
-def _require_visible(arrays: Params, steps: Steps, offsets: Sequence[float]) -> None:
+def require_visible(arrays: Params, steps: Steps, offsets: Sequence[float]) -> None:
     for name, array in arrays.items():
         lost = moved(array, steps[name], max(offsets)) == array
         if lost.any():
