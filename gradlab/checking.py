@@ -1,32 +1,36 @@
-"""Is a gradient right? Judged by the error bar of each difference, not by a magic cutoff."""
+"""Is a gradient right? Judged by the error bars of the differences, not by a magic cutoff."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
 
 from gradlab import differences, validation
-from gradlab.judging import backward_bars, look_closer, rounding_bar
-from gradlab.noise import SAFETY, UNIT, Noise, Probe, loss_noise, probe
+from gradlab.directions import check_directions
+from gradlab.entries import check_entries
+from gradlab.judging import Problem
+from gradlab.noise import UNIT, loss_noise
 from gradlab.report import ArrayReport, GradientCheckError, Report
+from gradlab.signatures import describe_pattern
+from gradlab.workers import require_workers
 
-__all__ = ["GradientCheckError", "Report", "check_gradients", "relative_error"]
+__all__ = ["GradientCheckError", "Report", "check_gradients"]
 
 Params = Mapping[Hashable, np.ndarray]
 Loss = Callable[[Params], float]
 
-RESOLVED = 0.1  # an error bar above this part of the gradient decides nothing
-FIRST_LOOKS = 4
-
-
-def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> float:
-    """The measure of the exercise: ``|a - n| / (|a| + |n| + 1e-15)``, in the 2-norm."""
-    analytic, numeric = np.ravel(analytic), np.ravel(numeric)
-    scale = np.linalg.norm(analytic) + np.linalg.norm(numeric) + 1e-15
-    return float(np.linalg.norm(analytic - numeric) / scale)
+HOW = ("entries", "directions")
+REPEATABLE = 64 * UNIT  # threads may add up in another order
+_METHOD_NAMES = {
+    "forward": "forward differences",
+    "central": "central differences",
+    "central4": "central differences of order 4",
+    "complex": "complex step",
+    "richardson": "Richardson extrapolation",
+}
 
 
 def check_gradients(
@@ -42,13 +46,20 @@ def check_gradients(
 ) -> Report:
     """Compare a gradient with differences of its loss, and judge it by their error bars.
 
+    The rounding noise of the loss is measured first. It says which step to take in each array, and
+    how far a difference can be off. An entry outside its error bar is looked at again with other
+    steps, and is called wrong only if two of them agree on it. So nothing depends on the units of
+    the loss, float32 is not held to the standard of float64, and no cutoff needs to be chosen.
+
     Parameters
     ----------
     loss
-        ``loss(params)`` returns one real number.
+        ``loss(params)`` returns one real number, and the same one each time.
     params
         Floating-point arrays of any shape and memory order, by name. They are perturbed in place,
-        because a layer may hold them under another name, and put back bit for bit, whatever happens.
+        because a layer may hold them under another name, and put back bit for bit, whatever
+        happens. If they are float32 and the loss computes in float64 when given float64, it is
+        given copies in float64.
     grads
         The gradient under test: arrays with the names and shapes of ``params``, or a function
         that computes them from ``params``, which is called once. They are copied.
@@ -56,20 +67,35 @@ def check_gradients(
         "forward", "central", "central4", "complex" or "richardson", as in
         :func:`gradlab.numerical_gradient`.
     eps
-        The step, in the units of the parameters. By default each array gets its own, from the
-        noise and the curvature of the loss.
+        The step, in the units of the parameters. By default every array gets its own, from the
+        noise and the curvature of the loss; methods other than "central" have steps of their own.
     cutoff
-        A relative error that no array may reach, as well: the classical rule.
+        A relative error that no array may reach: the classical rule, on top of the error bars.
     how
-        "entries" to compare every entry, "directions" to compare slopes in random directions: a
-        few evaluations at any size.
+        "entries" compares every entry. "directions" compares one random direction in each array,
+        which takes a few evaluations at any size, and searches for the guilty entry only if one
+        does not agree; it has its own formula and steps, so ``method`` and ``eps`` stay as they are.
     workers, progress
         As in :func:`gradlab.numerical_gradient`.
 
     Returns
     -------
     Report
-        An :class:`ArrayReport` for each array; true only if all are ok.
+        An :class:`gradlab.report.ArrayReport` for each array; true only if all of them are ok.
+
+        ========== ============================================================================
+        ok         the gradient lies within the error bars of the differences, and these are
+                   narrow: at most a tenth of the gradient, in the 2-norm over the array
+        untested   the gradient is zero and right, but the loss does change farther away: a
+                   stationary point, dead units. A wrong backward pass can return zeros too
+        unused     however far this array is moved, the loss does not change beyond its rounding
+                   noise: it is not used, or what it adds is taken out again, as by batch norm
+        undecided  the error bars are too wide to say
+        kink       the slopes to both sides differ however short the step, as at a ReLU's zero
+        wrong      the gradient lies outside the error bars, at two steps at least
+        nonfinite  the loss or the gradient is nan or infinite
+        random     the loss does not return the same number twice
+        ========== ============================================================================
 
     Raises
     ------
@@ -79,39 +105,94 @@ def check_gradients(
     arrays = validation.require_parameters(params)
     validation.require_loss(loss)
     validation.require_method(method, differences.METHODS)
+    validation.require_method(how, HOW, "how")
     eps = validation.require_step(eps)
+    cutoff = validation.require_step(cutoff, "cutoff")
+    workers = require_workers(workers)
+    if how == "directions" and (method, eps) != ("central", None):
+        raise ValueError('how="directions" has its own formula and steps: leave method and eps out')
+    title = _title(method, eps, how)
+    gradients, notes = _copied_gradients(grads, params, arrays)
     with differences.restored(params):
-        gradients = validation.require_gradients(
-            grads(params) if callable(grads) else grads, arrays
+        center = differences.Sweep(loss, params, {}, (), False).center()
+        verdict = _untrustworthy(loss, params, center)
+        if verdict:
+            return Report(_all_arrays(arrays, verdict), title, notes=notes, cutoff=cutoff)
+        if (wide := _widened(loss, params, float(center))) is not params:
+            notes.append("the differences of these float32 parameters were computed in float64.")
+        problem = Problem(
+            loss, wide, gradients, validation.loss_value(loss(wide)), loss_noise(loss, wide)
         )
-    with differences.restored(params):
-        center = validation.loss_value(loss(params))
-        again = validation.loss_value(loss(params))
-        if not math.isfinite(center):
-            return _verdict_for_all(arrays, gradients, "nonfinite")
-        if abs(again - center) > 64 * UNIT * abs(center) or math.isnan(again):
-            return _verdict_for_all(arrays, gradients, "random")
-        params = arrays = widened(loss, params, center)
-        center = validation.loss_value(loss(params))
-        noise = loss_noise(loss, params)
-        check = _Check(loss, params, arrays, method, eps, center, noise, workers, progress)
-        found = check.entries(gradients)
-    found = {name: _with_cutoff(array, cutoff) for name, array in found.items()}
-    return Report(found)
+        if how == "entries":
+            found = check_entries(problem, method, eps, workers, progress)
+        else:
+            found = check_directions(problem)
+        if _untrustworthy(loss, params, center):
+            found = _all_arrays(arrays, "random")
+    if cutoff is not None:
+        found = {name: _held_to(cutoff, array) for name, array in found.items()}
+    wrong = [name for name, array in found.items() if array.verdict == "wrong"]
+    return Report(found, title, describe_pattern(wrong, list(found)), notes, cutoff)
 
 
-def widened(loss: Loss, params: Params, center: float) -> Params:
+def _copied_gradients(grads, params: Params, arrays: Params) -> tuple[dict, list[str]]:
+    """Copies of the gradients, and notes on what is peculiar about arrays or gradients."""
+    notes = [
+        f"{name} has shape {array.shape}, so no entries, and was skipped."
+        for name, array in arrays.items()
+        if not array.size
+    ]
+    if callable(grads) and not isinstance(grads, Mapping):
+        before = {name: array.copy() for name, array in arrays.items()}
+        with differences.restored(params):
+            gradients = validation.require_gradients(grads(params), arrays)
+            changed = [
+                name
+                for name, array in arrays.items()
+                if params[name] is not array or array.tobytes() != before[name].tobytes()
+            ]
+        notes += [f"the gradient function changed {name}; that was undone." for name in changed]
+    else:
+        gradients = validation.require_gradients(grads, arrays)
+    return gradients, notes
+
+
+def _untrustworthy(loss: Loss, params: Params, center: float) -> str:
+    """Why this loss cannot be differentiated: "nonfinite", "random", or "" if it can."""
+    again = validation.loss_value(loss(params))
+    if not math.isfinite(center) and not math.isfinite(again):
+        return "nonfinite"
+    return "" if abs(again - center) <= REPEATABLE * abs(center) else "random"
+
+
+def _all_arrays(arrays: Params, verdict: str) -> dict[Hashable, ArrayReport]:
+    hint = _SAID_OF_LOSS[verdict]
+    return {
+        name: ArrayReport(name, array.shape, verdict, hint)
+        for name, array in arrays.items()
+        if array.size
+    }
+
+
+_SAID_OF_LOSS = {
+    "nonfinite": "the loss itself is nan or infinite at these parameters",
+    "random": "the loss returned two values for the same parameters: fix the seed of its random "
+    "numbers, such as a dropout mask, and let it keep no state from call to call",
+}
+
+
+def _widened(loss: Loss, params: Params, center: float) -> Params:
     """The parameters in float64, if the loss then computes in float64; otherwise as they are.
 
     A difference of float32 losses has at best five digits, one of float64 losses ten; the point,
-    and so the gradient, is the same. Of a loss that does not read its argument, or that casts it
-    back, the float32 parameters themselves are used.
+    and so the gradient, is the same. If the loss does not read its argument, or casts it back to
+    float32, its own precision is what there is.
     """
     if all(array.dtype.itemsize >= 8 for array in params.values()):
         return params
-    signs = np.random.RandomState(2)
+    stream = np.random.RandomState(2)
     away = {
-        name: array * (1 + signs.choice([-1, 1], array.shape).astype(array.dtype) / 32)
+        name: array * (1 + stream.choice([-1, 1], array.shape).astype(array.dtype) / 32)
         for name, array in params.items()
     }
     with differences.restored(params) as arrays:
@@ -119,7 +200,7 @@ def widened(loss: Loss, params: Params, center: float) -> Params:
             array[...] = away[name]
         held = validation.loss_value(loss(params))
     try:
-        given = validation.loss_value(loss({n: a.astype(float) for n, a in away.items()}))
+        given = validation.loss_value(loss({n: array.astype(float) for n, array in away.items()}))
     except TypeError:
         return params
     wide = {name: array.astype(float) for name, array in params.items()}
@@ -129,121 +210,19 @@ def widened(loss: Loss, params: Params, center: float) -> Params:
     return wide if change and same and loss_noise(loss, wide).unit < 1e-12 else params
 
 
-def _verdict_for_all(arrays, gradients, verdict) -> Report:
-    return Report({name: ArrayReport(name, verdict, gradient=gradients[name]) for name in arrays})
-
-
-def _with_cutoff(array: ArrayReport, cutoff: float | None) -> ArrayReport:
-    if cutoff is None or array.relative_error < cutoff or array.verdict not in ("ok", "undecided"):
+def _held_to(cutoff: float, array: ArrayReport) -> ArrayReport:
+    """The array judged by the classical rule as well."""
+    if array.verdict != "ok" or array.relative_error < cutoff:
         return array
-    from dataclasses import replace
-
-    return replace(array, verdict="undecided")
-
-
-class _Check(NamedTuple):
-    loss: Loss
-    params: Params
-    arrays: Params
-    method: str
-    eps: float | None
-    center: float
-    noise: Noise
-    workers: int | Callable
-    progress: bool
-
-    @property
-    def adaptive(self) -> bool:
-        return self.eps is None and self.method == "central"
-
-    def entries(self, gradients: Params) -> dict[Hashable, ArrayReport]:
-        probes = {name: probe(self.loss, self.params, name, self.center, self.noise) for name in self.arrays}
-        steps = {name: self._steps(array, probes[name]) for name, array in self.arrays.items()}
-        numeric, bars, curvatures = self._differences(steps)
-        backward = backward_bars(gradients, self.arrays, numeric, curvatures, self.noise)
-        return {
-            name: self._judge(name, gradients[name], numeric[name], bars[name] + backward[name], backward[name], probes[name])
-            for name in self.arrays
-        }
-
-    def _steps(self, array: np.ndarray, found: Probe) -> np.ndarray:
-        if not self.adaptive:
-            return differences.entry_steps({0: array}, self.method, self.eps)[0]
-        return np.maximum(found.step, 256 * np.spacing(np.abs(array)).astype(float))
-
-    def _differences(self, steps: Params) -> tuple[Params, Params]:
-        if self.method == "complex":
-            numeric = differences.numerical_gradient(
-                self.loss, self.params, "complex", self.eps, workers=self.workers, progress=self.progress
-            )
-            zeros = {name: np.zeros_like(n) for name, n in numeric.items()}
-            return numeric, {name: 64 * UNIT * np.abs(n) for name, n in numeric.items()}, zeros
-        formula = differences.FORMULAS[self.method]
-        losses = differences.entry_losses(
-            self.loss, self.params, steps, formula.offsets, workers=self.workers, progress=self.progress
-        )
-        numeric, bars, curvatures = {}, {}, {}
-        for name, array in self.arrays.items():
-            points = {o: differences.moved(array, steps[name], o) for o in formula.offsets}
-            numeric[name] = differences.difference(
-                formula, dict(zip(formula.offsets, losses[name], strict=True)), points
-            )
-            bars[name] = rounding_bar(formula, losses[name], steps[name], self.noise)
-            o = formula.offsets
-            curvatures[name] = (
-                np.abs(losses[name][o.index(1)] + losses[name][o.index(-1)] - 2 * self.center) / steps[name] ** 2
-                if -1 in o
-                else np.zeros_like(numeric[name])
-            )
-        return numeric, bars, curvatures
-
-    def _judge(self, name, gradient, numeric, bars, backward, found) -> ArrayReport:
-        kind = self._look(name, gradient, numeric, bars, backward, found)
-        error = relative_error(gradient, numeric)
-        off = np.abs(gradient - numeric)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            rank = off if kind == "wrong" else off / bars
-        rank = np.where(np.isfinite(rank), rank, np.inf)
-        worst = tuple(int(i) for i in np.unravel_index(int(np.argmax(rank)), rank.shape))
-        if kind == "ok":
-            size = max(np.linalg.norm(gradient), np.linalg.norm(numeric))
-            if np.linalg.norm(bars) > RESOLVED * size:
-                kind = "undecided"
-            if not gradient.any():
-                kind = "untested"
-            if found.change <= SAFETY * self.noise.level:
-                kind = "unused"
-        return ArrayReport(name, kind, "", error, worst, gradient, numeric, bars)
-
-    def _look(self, name, gradient, numeric, bars, backward, found) -> str:
-        """Look closer at the entries that lie outside their error bar, the worst ones first."""
-        if not np.isfinite(gradient).all():
-            return "nonfinite"
-        kind = "ok"
-        off = np.abs(gradient - numeric)
-        suspicious = ~(off <= bars)
-        order = np.argsort(-np.where(suspicious, off / bars, 0), axis=None, kind="stable")
-        order = order[: np.count_nonzero(suspicious)]
-        first, count = 0, FIRST_LOOKS
-        while first < len(order) and kind != "wrong":
-            batch = [tuple(map(int, np.unravel_index(i, off.shape))) for i in order[first : first + count]]
-            looks = look_closer(
-                self.loss,
-                self.params,
-                {index: float(gradient[index]) for index in batch},
-                self.arrays[name],
-                found.step,
-                backward,
-                self.noise,
-            )
-            for index, look in looks.items():
-                if self.adaptive:
-                    numeric[index], bars[index] = look.numeric, look.error_bar
-                else:
-                    bars[index] = max(bars[index], abs(numeric[index] - look.numeric) + look.error_bar)
-            kind = max([kind, *(look.verdict for look in looks.values())], key=SEVERITY.index)
-            first, count = first + count, 4 * count
-        return kind
+    return replace(
+        array,
+        verdict="undecided",
+        hint="the relative error is not below the cutoff, yet every entry lies within its error "
+        "bar: with this method and this step the differences are not that accurate",
+    )
 
 
-SEVERITY = ["ok", "undecided", "nonfinite", "kink", "wrong"]
+def _title(method: str, eps: float | None, how: str) -> str:
+    if how == "directions":
+        return "Gradient check (random directions)"
+    return f"Gradient check ({_METHOD_NAMES[method]}{f', eps = {eps:g}' if eps else ''})"

@@ -8,23 +8,33 @@ gradient under test itself, because backpropagation rounds as well.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from gradlab.differences import FORMULAS, Formula, difference, entry_losses, moved
-from gradlab.noise import SAFETY, UNIT, Noise, rms, unit_of
+from gradlab.noise import SAFETY, UNIT, Noise, Probe, rms, unit_of
 
-__all__ = ["Look", "backward_bars", "look_closer", "rounding_bar"]
+__all__ = [
+    "Look",
+    "Problem",
+    "backward_bars",
+    "look_closer",
+    "relative_error",
+    "rounding_bar",
+    "said",
+    "settled",
+]
 
-Params = Mapping[str, np.ndarray]
+Params = Mapping[Hashable, np.ndarray]
 Index = tuple[int, ...]
 
 CENTRAL = FORMULAS["central"]
 LADDER = 4.0 ** np.arange(1, -9, -1)  # times the step of the array
 KINKED = 0.5  # a smooth second difference shrinks to a quarter from rung to rung
 BACKWARD = 32.0
+RESOLVED = 0.1  # error bars of more than this part of the gradient decide nothing
 
 
 class Look(NamedTuple):
@@ -33,6 +43,76 @@ class Look(NamedTuple):
     verdict: str
     numeric: float
     error_bar: float
+
+
+class Problem(NamedTuple):
+    """What is to be judged: a loss at a point, and the gradient that is said to be its own.
+
+    ``center`` is the loss at ``params``, ``noise`` its rounding noise there.
+    """
+
+    loss: Callable[[Params], float]
+    params: Params
+    gradients: Params
+    center: float
+    noise: Noise
+
+    @property
+    def names(self) -> list:
+        """Of the arrays that have entries."""
+        return [name for name, array in self.params.items() if array.size]
+
+
+def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> float:
+    """The measure of the exercise: ``|a - n| / (|a| + |n| + 1e-15)``, in the 2-norm."""
+    scale = np.linalg.norm(np.ravel(analytic)) + np.linalg.norm(np.ravel(numeric)) + 1e-15
+    return float(np.linalg.norm(np.ravel(analytic - numeric)) / scale)
+
+
+def settled(verdict: str, size: float, bar: float, zero: bool, seen: Probe) -> str:
+    """The verdict on an array, none of whose entries is known to be wrong, from its sizes.
+
+    Parameters
+    ----------
+    verdict
+        Of its entries.
+    size, bar
+        The size of the gradient and of the error bars.
+    zero
+        Whether the gradient under test is zero everywhere.
+    seen
+        On the walk through this array.
+    """
+    if not seen.change:
+        return "unused"
+    if verdict != "ok":
+        return verdict
+    if not seen.answers:
+        return "unused"
+    if zero:
+        return "untested"
+    return "ok" if bar <= RESOLVED * size else "undecided"
+
+
+def said(verdict: str, zero: bool, seen: Probe) -> str:
+    """What to look for when an array has this verdict."""
+    if verdict == "unused" and not seen.change:
+        return (
+            "the loss does not change at all when this array is moved"
+            + ("" if zero else ", though its gradient is not zero")
+            + ": it is not used, the loss reads a copy of it, or every unit behind it is dead"
+        )
+    return {
+        "unused": "the loss changes by no more than rounding noise when this array is moved: what it "
+        "adds is taken out again, as with a bias before batch norm",
+        "untested": "the gradient is zero at this point, and a wrong backward pass can return zeros "
+        "too: check at another point, with random parameters",
+        "undecided": "the loss is too noisy, or its gradient too small, at this point: check at a "
+        "point with a larger gradient, and in float64",
+        "kink": "the slopes to both sides differ, as at the zero of a ReLU or a tie of a maximum: "
+        "move the parameters by a small random amount and check again",
+        "nonfinite": "the loss is nan or infinite next to this point, or the gradient is",
+    }.get(verdict, "")
 
 
 def rounding_bar(
@@ -44,7 +124,7 @@ def rounding_bar(
 
 
 def backward_bars(
-    gradients: Params, params: Params, numeric: Params, curvatures: Params, noise: Noise
+    problem: Problem, numeric: Params, curvatures: Params
 ) -> dict[str, np.ndarray]:
     """What rounding may have done to the gradient under test, and to the loss a step away.
 
@@ -56,12 +136,13 @@ def backward_bars(
     definite. (Backward error analysis: N. J. Higham, Accuracy and Stability of Numerical
     Algorithms, 2nd edition, 2002, chapter 1.)
     """
-    finite = {name: np.where(np.isfinite(g), g, 0.0) for name, g in gradients.items()}
+    gradients, params, noise = problem.gradients, problem.params, problem.noise
+    finite = {name: np.where(np.isfinite(gradients[name]), gradients[name], 0.0) for name in numeric}
     unit = max(min(map(unit_of, finite.values())), min(noise.unit, 1e-3))
     size = rms(np.concatenate([array.ravel() for array in params.values()]))
     fall = size * max(rms(n[np.isfinite(n)]) for n in numeric.values())
     reach = math.sqrt(
-        sum(float(np.sum(curvatures[name] * np.square(params[name], dtype=float))) for name in params)
+        sum(float(np.sum(curvatures[name] * np.square(params[name], dtype=float))) for name in numeric)
     )
     return {
         name: BACKWARD
@@ -72,13 +153,11 @@ def backward_bars(
 
 
 def look_closer(
-    loss: Callable[[Params], float],
-    params: Params,
-    suspects: Mapping[Index, float],
-    array: np.ndarray,
+    problem: Problem,
+    name: Hashable,
+    indices: Collection[Index],
     step: float,
     backward: np.ndarray,
-    noise: Noise,
     progress: bool = False,
 ) -> dict[Index, Look]:
     """Judge single entries of one array by central differences with ten steps each.
@@ -91,30 +170,31 @@ def look_closer(
 
     Parameters
     ----------
-    loss, params
-        As in :func:`gradlab.check_gradients`, already validated.
-    suspects
-        The gradient under test by index.
-    array
-        The parameter array that they index.
+    problem
+        The loss and the gradient under test.
+    name, indices
+        The array and the entries to be judged.
     step
         The step that was used before.
     backward
-        The part of the error bar that belongs to the gradient, in the shape of ``array``.
-    noise
-        Of the loss.
+        The part of the error bar that belongs to the gradient, in the shape of the array.
+    progress
+        Whether to show a progress bar when it takes longer than a second.
     """
-    entries = {index: _view(array, index) for index in suspects}
+    array, gradient = problem.params[name], problem.gradients[name]
+    entries = {index: _view(array, index) for index in indices}
     ones = {index: np.ones(entry.shape) for index, entry in entries.items()}
     lengths = step * LADDER
-    offsets = (0.0, *lengths, *-lengths)
-    losses = entry_losses(lambda _: loss(params), entries, ones, offsets, progress=progress)
+    offsets = (*lengths, *-lengths)
+    losses = entry_losses(
+        lambda _: problem.loss(problem.params), entries, ones, offsets, progress=progress
+    )
     looks = {}
     for index, entry in entries.items():
-        center, ups, downs = np.split(losses[index].ravel(), [1, 1 + len(lengths)])
-        points = {offset: moved(entry.ravel(), 1.0, offset * lengths) for offset in (1, -1)}
-        rungs = _Rungs.of(center, ups, downs, points, lengths, noise, backward[index])
-        looks[index] = rungs.judge(suspects[index])
+        ups, downs = losses[index].reshape(2, -1)
+        points = {sign: moved(entry.ravel(), 1.0, sign * lengths) for sign in (1, -1)}
+        rungs = _Rungs.of(problem, ups, downs, points, lengths, backward[index])
+        looks[index] = rungs.judge(float(gradient[index]))
     return looks
 
 
@@ -132,16 +212,16 @@ class _Rungs(NamedTuple):
     jump_bars: np.ndarray
 
     @classmethod
-    def of(cls, center, ups, downs, points, lengths, noise, backward) -> _Rungs:
+    def of(cls, problem, ups, downs, points, lengths, backward) -> _Rungs:
         steps = (points[1].astype(float) - points[-1].astype(float)) / 2
         usable = np.isfinite(ups) & np.isfinite(downs) & (np.abs(steps / lengths - 1) < 0.01)
         ups, downs, lengths = ups[usable], downs[usable], lengths[usable]
         slopes = difference(
             CENTRAL, {1: ups, -1: downs}, {sign: p[usable] for sign, p in points.items()}
         )
-        rounding = rounding_bar(CENTRAL, np.array([ups, downs]), lengths, noise)
+        rounding = rounding_bar(CENTRAL, np.array([ups, downs]), lengths, problem.noise)
         truncation = np.abs(np.diff(slopes))
-        jumps = (ups - 2 * center + downs) / lengths
+        jumps = (ups - 2 * problem.center + downs) / lengths
         return cls(
             slopes[:-1],
             rounding[:-1] + 2 * truncation + backward,

@@ -144,60 +144,77 @@ def loss_noise(loss: Loss, params: Params) -> Noise:
 
 
 class Probe(NamedTuple):
-    """What a walk along one random direction in an array has shown.
+    """What a walk along one direction of length 1 has shown.
 
     ``step`` keeps the truncation error of a central difference below its rounding error;
-    ``change`` is the largest change of the loss that was seen on the way.
+    ``curvature`` is the size of the second derivative; ``change`` the largest change of the loss on
+    the way, and ``answers`` whether it was more than rounding noise.
     """
 
     step: float
+    curvature: float
     change: float
+    answers: bool
 
 
-def probe(loss: Loss, params: Params, name: str, center: float, noise: Noise) -> Probe:
-    """Choose the step for the entries of one array from the loss along a direction of length 1.
+def random_direction(shape: tuple[int, ...], seed: int = 1) -> np.ndarray:
+    """A Gaussian direction of length 1, the same each time."""
+    direction = np.random.RandomState(seed).standard_normal(shape)
+    return direction / np.linalg.norm(direction)
+
+
+def probe(loss: Loss, params: Params, direction: Params, center: float, noise: Noise) -> Probe:
+    """Choose the step for a central difference by walking along a direction of length 1.
 
     Steps are tried in factors of ten until the truncation error of the central difference rises
     out of its rounding error, ``noise / h``. With it known, the two are least together at
     ``h = (noise / c)**(1/3)``, ``c h**2`` the truncation error: P. E. Gill, W. Murray, M. A.
     Saunders, M. H. Wright, "Computing forward-difference intervals for numerical optimization",
-    SIAM J. Sci. Stat. Comput. 4 (1983), 310-321. Half of it is taken: entries differ.
+    SIAM J. Sci. Stat. Comput. 4 (1983), 310-321. Half of it is taken: other directions differ.
+
+    The walk starts near ``u**(1/3)`` times the size of the parameters and does not go beyond their
+    size, or 1. Only if the loss has not answered by then, a hundred times as far: units that are
+    dead here may live there.
 
     Parameters
     ----------
     loss, params
         As in :func:`gradlab.check_gradients`, already validated.
-    name
-        Of the array.
+    direction
+        For one or more of the arrays one of the same shape.
     center
         The loss at ``params``.
     noise
         Of the loss.
     """
-    direction = np.random.RandomState(1).standard_normal(params[name].shape)
-    direction /= np.linalg.norm(direction)
-    scale = rms(params[name]) or 1.0
+    scale = rms(np.concatenate([params[name].ravel() for name in direction])) or 1.0
     start, longest = 0.1 * noise.relative ** (1 / 3) * scale, max(1.0, scale)
-    changes, slopes, errors = {}, {}, {}
+    walked: dict[int, _Stride] = {}
 
     def length(k: int) -> float:
         return start * 10.0**k
 
-    def evaluate(k: int) -> None:
-        t = length(k)
-        up, down = line_losses(loss, params, {name: direction}, (t, -t)).astype(float)
-        changes[k] = max(abs(up - center), abs(down - center))
-        slopes[k] = (up - down) / (2 * t)
-        errors[k] = SAFETY * max(noise.level, UNIT * abs(up), UNIT * abs(down)) / t
+    def stride(k: int) -> _Stride:
+        if k not in walked:
+            t = length(k)
+            up, down = line_losses(loss, params, direction, (t, -t)).astype(float)
+            level = max(noise.level, UNIT * abs(up), UNIT * abs(down))
+            walked[k] = _Stride(
+                slope=(up - down) / (2 * t),
+                error=SAFETY * level / t,
+                curvature=abs(up - 2 * center + down) / t**2,
+                change=max(abs(up - center), abs(down - center)),
+                # What cancels again, as a bias before batch norm, is larger farther away.
+                noise=SAFETY * level * max(1.0, t / longest),
+            )
+        return walked[k]
 
     def truncated(k: int) -> bool:
-        for each in (k, k - 1):
-            if each not in slopes:
-                evaluate(each)
-        return not abs(slopes[k] - slopes[k - 1]) <= 2 * errors[k - 1]
+        far, near = stride(k), stride(k - 1)
+        return not abs(far.slope - near.slope) <= 2 * near.error
 
-    def answered() -> bool:
-        return max(changes.values()) > SAFETY * noise.level
+    def answers() -> bool:
+        return any(not each.change <= each.noise for each in walked.values())
 
     k = 0
     if truncated(0):
@@ -205,14 +222,22 @@ def probe(loss: Loss, params: Params, name: str, center: float, noise: Noise) ->
             k -= 1
         k -= 1
     else:
-        # On where the loss has not answered at all: units may be dead here, and not elsewhere.
-        while length(k + 1) <= (longest if answered() else 100 * longest) and not truncated(k + 1):
+        while length(k + 1) <= (longest if answers() else 100 * longest) and not truncated(k + 1):
             k += 1
     step = min(length(k), longest) / 10
-    if k + 1 in slopes and math.isfinite(slopes[k + 1]):
-        c = abs(slopes[k + 1] - slopes[k]) / length(k + 1) ** 2
+    if k + 1 in walked and math.isfinite(stride(k + 1).slope):
+        c = abs(stride(k + 1).slope - stride(k).slope) / length(k + 1) ** 2
         step = 0.5 * min((noise.level / c) ** (1 / 3), length(k))
-    return Probe(float(step), float(max(changes.values())))
+    changes = [each.change for each in walked.values()]
+    return Probe(float(step), float(stride(k).curvature), float(max(changes)), answers())
+
+
+class _Stride(NamedTuple):
+    slope: float
+    error: float
+    curvature: float
+    change: float
+    noise: float
 
 
 def rms(array: np.ndarray) -> float:

@@ -3,84 +3,124 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["VERDICTS", "ArrayReport", "GradientCheckError", "Report"]
 
 # From the best to the worst; the verdict of a report is the worst of its arrays.
 VERDICTS = {
-    "ok": "the gradient agrees with the differences of the loss",
+    "ok": "the gradient lies within the error bars of the differences",
     "untested": "the gradient is zero here, and a zero proves nothing",
-    "unused": "the loss does not depend on this array",
-    "undecided": "the error bar is too wide to say",
-    "kink": "the loss has a kink here, so it has no gradient to compare with",
-    "wrong": "the gradient is not that of the loss",
-    "nonfinite": "a loss or a gradient is nan or infinite",
-    "random": "the loss does not give the same value twice",
+    "unused": "the loss does not change when this array is moved",
+    "undecided": "the error bars are too wide to say",
+    "kink": "the loss has a kink here, so there is no gradient to compare with",
+    "wrong": "the gradient lies outside the error bars",
+    "nonfinite": "the loss or the gradient is nan or infinite",
+    "random": "the loss does not return the same number twice",
 }
+_SYMBOLS = {"ok": "✓", "wrong": "✗", "nonfinite": "✗", "random": "✗"}
 
 
 class GradientCheckError(AssertionError):
-    """A gradient did not pass its check; the message is the report."""
+    """A gradient did not pass its check; the message is the text of the report."""
 
 
 @dataclass(frozen=True)
 class ArrayReport:
     """What was found about the gradient of one parameter array.
 
-    ``analytic``, ``numeric`` and ``error_bar`` are those of the entry at ``worst_index``;
-    ``gradient``, ``differences`` and ``error_bars`` those of every entry, in the array's shape.
+    Attributes
+    ----------
+    name, shape
+        Of the parameter array.
+    verdict
+        One of the keys of :data:`VERDICTS`.
+    hint
+        What to look for, in a sentence; empty if there is nothing to say.
+    relative_error
+        ``|a - n| / (|a| + |n| + 1e-15)`` over the whole array, in the 2-norm; nan if it was not
+        computed.
+    worst_index
+        The entry that speaks loudest: of a wrong array the one that is farthest off, otherwise the
+        one farthest off in units of its error bar. None if no single entry was looked at.
+    analytic, numeric, error_bar
+        The gradient under test, the difference of the loss, and its error bar, at that entry.
+    gradient, differences, error_bars
+        The same for every entry, in the shape of the array; None where there is none.
     """
 
     name: Hashable
+    shape: tuple[int, ...]
     verdict: str
     hint: str = ""
-    relative_error: float = float("nan")
+    relative_error: float = math.nan
     worst_index: tuple[int, ...] | None = None
-    gradient: np.ndarray = field(default=None, repr=False)
-    differences: np.ndarray = field(default=None, repr=False)
-    error_bars: np.ndarray = field(default=None, repr=False)
+    analytic: float = math.nan
+    numeric: float = math.nan
+    error_bar: float = math.nan
+    gradient: np.ndarray | None = field(default=None, repr=False)
+    differences: np.ndarray | None = field(default=None, repr=False)
+    error_bars: np.ndarray | None = field(default=None, repr=False)
 
     @property
-    def analytic(self) -> float:
-        return self._worst(self.gradient)
+    def finding(self) -> str:
+        """The entry to look at, with its values as far as they are certain; empty if all is well.
 
-    @property
-    def numeric(self) -> float:
-        return self._worst(self.differences)
-
-    @property
-    def error_bar(self) -> float:
-        return self._worst(self.error_bars)
-
-    def _worst(self, values: np.ndarray | None) -> float:
-        known = values is not None and self.worst_index is not None
-        return float(values[self.worst_index]) if known else float("nan")
+        Nothing in it depends on the rounding noise of the machine it was computed on.
+        """
+        if self.verdict == "ok" or self.worst_index is None or not math.isfinite(self.numeric):
+            return ""
+        place = f"at [{', '.join(map(str, self.worst_index))}] " if self.worst_index else ""
+        analytic = _certain(self.analytic, 0.0)
+        if self.verdict in ("untested", "unused"):
+            return ""
+        numeric = _certain(self.numeric, self.error_bar)
+        size = max(abs(self.analytic), abs(self.numeric))
+        bar = next((f", error bar below {part:.0e} of it" for part in (1e-6, 1e-3) if
+                    self.error_bar < part * size), f", error bar {self.error_bar:.0e}")
+        return f"{place}analytic {analytic}, numeric {numeric}{bar}"
 
     def __str__(self) -> str:
-        return f"{self.name}  {self.verdict}{self.details()}"
-
-    def details(self) -> str:
-        if self.verdict == "ok" or self.worst_index is None:
-            return ""
-        index = ", ".join(map(str, self.worst_index))
-        return f": at [{index}] analytic {self.analytic:.4g}, numeric {self.numeric:.4g}"
+        return "\n".join(_lines(self, len(str(self.name)), len(str(self.shape))))
 
 
 class Report(Mapping):
-    """The result of :func:`gradlab.check_gradients`: an :class:`ArrayReport` by name.
+    """The result of :func:`gradlab.check_gradients`: an :class:`ArrayReport` for each array.
 
-    True if, and only if, every array is ok.
+    It is true if, and only if, every array is ok. ``print`` shows it as text, a notebook as a
+    table. The text is the same on every machine: an array that is ok shows no digits, since they
+    would be rounding noise; they are attributes of its :class:`ArrayReport`.
+
+    Attributes
+    ----------
+    title
+        What was done, in a line.
+    hint
+        What the arrays that are wrong say together, in a sentence; may be empty.
+    notes
+        Sentences on what else happened: arrays that were skipped, changes that were undone.
+    cutoff
+        The largest relative error allowed, or None.
     """
 
     def __init__(
-        self, arrays: Mapping[Hashable, ArrayReport], title: str = "", notes: tuple[str, ...] = ()
+        self,
+        arrays: Mapping[Hashable, ArrayReport],
+        title: str = "Gradient check",
+        hint: str = "",
+        notes: tuple[str, ...] = (),
+        cutoff: float | None = None,
     ):
         self._arrays = dict(arrays)
-        self.title, self.notes = title, notes
+        self.title, self.hint, self.notes, self.cutoff = title, hint, tuple(notes), cutoff
 
     @property
     def verdict(self) -> str:
@@ -100,7 +140,8 @@ class Report(Mapping):
         try:
             return self._arrays[name]
         except KeyError:
-            raise KeyError(f"no array {name!r} in this report; it has {list(self)}") from None
+            known = ", ".join(map(repr, self._arrays))
+            raise KeyError(f"no array {name!r} in this report; it has {known}") from None
 
     def __iter__(self) -> Iterator[Hashable]:
         return iter(self._arrays)
@@ -109,26 +150,82 @@ class Report(Mapping):
         return len(self._arrays)
 
     def __str__(self) -> str:
-        lines = [self.title or "Gradient check"]
-        for array in self._arrays.values():
-            lines.append(f"  {array}")
-            if array.hint:
-                lines.append(f"      {array.hint}")
-        lines += [f"  note: {note}" for note in self.notes]
-        return "\n".join(lines)
+        arrays = self._arrays.values()
+        widths = [max(len(str(a.name)) for a in arrays), max(len(str(a.shape)) for a in arrays)]
+        lines = [f"{self.title}: {self._summary()}"]
+        for array in arrays:
+            lines += [f"  {line}" for line in _lines(array, *widths, self._relative(array))]
+        return "\n".join([*lines, *self._remarks()])
 
     __repr__ = __str__
 
+    def _summary(self) -> str:
+        if self.passed:
+            return "passed"
+        counts: dict[str, list] = {}
+        for array in self._arrays.values():
+            if array.verdict != "ok":
+                counts.setdefault(array.verdict, []).append(str(array.name))
+        order = sorted(counts, key=list(VERDICTS).index, reverse=True)
+        return "; ".join(f"{verdict}: {', '.join(counts[verdict])}" for verdict in order)
+
+    def _relative(self, array: ArrayReport) -> str:
+        """How the array fares by the classical rule, if there is one."""
+        if self.cutoff is None or math.isnan(array.relative_error):
+            return ""
+        if array.relative_error < self.cutoff:
+            return f"relative error below {self.cutoff:g}"
+        return f"relative error {array.relative_error:.1g}, not below {self.cutoff:g}"
+
+    def _remarks(self) -> list[str]:
+        return [remark for remark in (self.hint, *(f"Note: {note}" for note in self.notes)) if remark]
+
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        heads = ("array", "shape", "verdict", "where", "what to look for")
+        rows = []
+        for array in self._arrays.values():
+            findings = "; ".join(filter(None, (array.finding, self._relative(array))))
+            verdict = f"{_SYMBOLS.get(array.verdict, '?')} {array.verdict}"
+            cells = (str(array.shape), verdict, findings, array.hint)
+            rows.append(
+                f'<tr><th scope="row" style="{_CELL}">{html.escape(str(array.name))}</th>'
+                + "".join(f'<td style="{_CELL}">{html.escape(cell)}</td>' for cell in cells)
+                + "</tr>"
+            )
+        head = "".join(f'<th scope="col" style="{_CELL}">{name}</th>' for name in heads)
+        remarks = "".join(f"<p>{html.escape(remark)}</p>" for remark in self._remarks())
+        caption = html.escape(f"{self.title}: {self._summary()}")
+        return (
+            f'<table><caption style="text-align:left">{caption}</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{remarks}"
+        )
 
     def raise_if_failed(self) -> None:
         """Raise a :class:`GradientCheckError` that carries the report, unless every array is ok."""
         if not self.passed:
             raise GradientCheckError(str(self))
 
-    def plot(self):
-        """A heat map of every entry, in the shapes of the parameters: a matplotlib figure."""
+    def plot(self) -> Figure:
+        """Draw every entry as a heat map, each array in its own shape; see
+        :func:`gradlab.plots.heat_map`."""
         from gradlab import plots
 
         return plots.heat_map(self)
+
+
+_CELL = "text-align:left;vertical-align:top"
+
+
+def _lines(array: ArrayReport, name: int, shape: int, relative: str = "") -> list[str]:
+    findings = "; ".join(filter(None, (array.finding, relative)))
+    first = f"{array.name!s:{name}}  {array.shape!s:{shape}}  {array.verdict:9}  {findings}"
+    indent = " " * (name + shape + 15)
+    return [first.rstrip()] + [indent + array.hint] * bool(array.hint)
+
+
+def _certain(value: float, error: float) -> str:
+    """``value`` to four digits, or to as many as its error leaves certain; 0 if that is none."""
+    if abs(value) <= error:
+        return "0"
+    digits = 4 if not error else min(4, int(math.log10(abs(value) / error)))
+    return f"{value:.{max(digits, 1)}g}"

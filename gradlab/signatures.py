@@ -2,9 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
 import numpy as np
 
-__all__ = ["constant_ratio"]
+__all__ = ["Signature", "constant_ratio", "describe", "describe_pattern", "recognise"]
+
+SMALL = 1e-3
+
+
+class Signature(NamedTuple):
+    """What a wrong gradient has in common with the right one.
+
+    ``kind`` is "zero", "ratio", "transposed", "reordered", "total", "decay", "sign decay",
+    "shifted", "partly" or "small"; ``value`` the number that goes with it, if there is one: the ratio, the
+    factor of the parameters, the shift. ``where`` are the entries that differ, if only some do.
+    """
+
+    kind: str
+    value: float = float("nan")
+    where: tuple[tuple[int, ...], ...] = ()
+
+
+def recognise(
+    answer: np.ndarray,
+    truth: np.ndarray,
+    parameter: np.ndarray | None = None,
+    rtol: float = 1e-4,
+) -> Signature | None:
+    """Find the signature of the mistake in ``answer``, or None if it has none that is known.
+
+    Parameters
+    ----------
+    answer, truth
+        The wrong gradient and the right one, of equal shape.
+    parameter
+        The parameter array, for mistakes in its regularisation.
+    rtol
+        How well the signature must fit: relative to the largest entry, of ``truth`` or of
+        what is explained. It must be above the error of ``truth``.
+
+    Returns
+    -------
+    Signature, or None
+        In this order: zero, a constant ratio to the truth, the truth transposed or in another
+        order, its sum in every entry, off by a multiple of the parameters or of their signs, off
+        by a constant, right but for some entries, off by less than a thousandth.
+    """
+    answer, truth = np.asarray(answer, dtype=float), np.asarray(truth, dtype=float)
+    if answer.shape != truth.shape or not np.isfinite(answer).all() or not truth.any():
+        return None
+    if not answer.any():
+        return Signature("zero")
+    largest = max(np.abs(answer).max(), np.abs(truth).max())
+    ratio = constant_ratio(answer, truth, rtol) if truth.size > 1 else answer.item() / truth.item()
+    if ratio is not None and abs(ratio - 1) > SMALL and (truth.size > 1 or _telling(ratio, rtol)):
+        return Signature("ratio", ratio)
+
+    def equal(other: np.ndarray) -> bool:
+        return bool(np.abs(answer - other).max() <= rtol * largest)
+
+    if truth.ndim == 2 and min(truth.shape) > 1 and equal(truth.T.reshape(truth.shape)):
+        return Signature("transposed")
+    if truth.size > 2 and equal(np.sort(truth, axis=None)[_ranks(answer)]):
+        return Signature("reordered")
+    if truth.size > 1 and equal(np.full(truth.shape, truth.sum())):
+        return Signature("total")
+    error = answer - truth
+    if parameter is not None and truth.size > 1:
+        for kind, term in (("decay", parameter), ("sign decay", np.sign(parameter))):
+            factor = constant_ratio(error, np.asarray(term, dtype=float), rtol)
+            if factor is not None:
+                return Signature(kind, factor)
+    if truth.size > 1 and (factor := constant_ratio(error, np.ones(truth.shape), rtol)) is not None:
+        return Signature("shifted", factor)
+    wrong = np.abs(error) > rtol * np.abs(error).max()
+    if np.count_nonzero(wrong) <= truth.size // 2:
+        return Signature("partly", where=tuple(map(tuple, np.argwhere(wrong).tolist())))
+    if np.abs(error).max() <= SMALL * largest:
+        return Signature("small")
+    return None
 
 
 def constant_ratio(answer: np.ndarray, truth: np.ndarray, rtol: float = 1e-4) -> float | None:
@@ -20,7 +99,124 @@ def constant_ratio(answer: np.ndarray, truth: np.ndarray, rtol: float = 1e-4) ->
     """
     if np.shape(answer) != np.shape(truth) or np.count_nonzero(truth) < 2:
         return None
-    scale = np.vdot(truth, truth)
-    ratio = float(np.vdot(truth, answer) / scale)
+    scale = np.max(np.abs(truth))
+    direction = truth / scale  # so that nothing overflows or vanishes when it is squared
+    ratio = float(np.vdot(direction, answer) / np.vdot(direction, direction) / scale)
     largest = np.max(np.abs(answer))
     return ratio if np.all(np.abs(answer - ratio * truth) <= rtol * largest) else None
+
+
+def describe(signature: Signature | None) -> str:
+    """What to look for, in a sentence; empty if there is nothing to say."""
+    if signature is None:
+        return ""
+    kind, value = signature.kind, signature.value
+    if kind == "ratio":
+        return _ratio_sentence(value)
+    if kind == "partly":
+        return f"only {_entries(signature.where)} off, the rest of the array is right"
+    return {
+        "zero": "it is zero everywhere, and the loss does depend on this array: is its gradient "
+        "forgotten, or overwritten?",
+        "small": "it is off by less than a thousandth, at every step: a small constant in the loss, "
+        "as in log(y + 1e-7), that the gradient leaves out, an approximate derivative, or "
+        "parameters that were already updated?",
+        "transposed": "it is the right gradient transposed",
+        "reordered": "it has the right numbers in another order: a transpose or a reshape?",
+        "total": "every entry is the sum of the right gradient: summed over every axis, where the "
+        "sum over the batch was meant?",
+        "decay": f"it differs by {_short(value)} times the parameters: is a term of the "
+        f"regularisation missing, or not in the loss?",
+        "sign decay": f"it differs by {_short(value)} times the signs of the parameters: is a term "
+        f"of an L1 regularisation missing, or not in the loss?",
+        "shifted": f"it differs by the same number, {_short(value)}, in every entry",
+    }[kind]
+
+
+def describe_pattern(wrong: Collection[Hashable], names: Sequence[Hashable]) -> str:
+    """What the set of arrays that are wrong says, in a sentence; empty if it says nothing.
+
+    Parameters
+    ----------
+    wrong
+        The names of the wrong arrays.
+    names
+        Of all arrays, from the input to the output of the network.
+    """
+    right = [name for name in names if name not in wrong]
+    if not wrong or not right:
+        return ""
+    if len(wrong) == 1:
+        return (
+            f"Only {next(iter(wrong))} is wrong: the error signal behind it serves the others as "
+            f"well, so look at the line that computes this gradient."
+        )
+    upstream = list(names[: len(wrong)])
+    if set(upstream) == set(wrong):
+        told = ", ".join(map(str, upstream))
+        return (
+            f"All arrays upstream of {right[0]} are wrong ({told}) and none from there on: look at "
+            f"the step that carries the error signal back past {right[0]}."
+        )
+    return ""
+
+
+def shared_ratio(signatures: Mapping[Hashable, Signature | None]) -> float | None:
+    """The ratio that all of several arrays have in common, or None."""
+    if len(signatures) < 2 or any(s is None or s.kind != "ratio" for s in signatures.values()):
+        return None
+    ratios = np.array([signature.value for signature in signatures.values()])
+    return float(ratios[0]) if np.ptp(ratios) <= 1e-3 * np.abs(ratios).max() else None
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    return np.argsort(np.argsort(values, axis=None), axis=None).reshape(values.shape)
+
+
+def _telling(ratio: float, rtol: float) -> bool:
+    """Whether a single ratio is too good to be chance: -1, a small whole number, or its inverse."""
+    inverse = 1 / ratio if ratio else 0.0
+    return any(
+        1 <= abs(round(number)) <= 1000 and abs(number - round(number)) <= rtol * abs(number)
+        for number in (ratio, inverse)
+    )
+
+
+def _ratio_sentence(ratio: float) -> str:
+    sign = "minus " if ratio < 0 else ""
+    flipped = " with the sign flipped" if ratio < 0 else ""
+    simple = Fraction(abs(ratio)).limit_denominator(1000) if abs(ratio) < 1e6 else Fraction(0)
+    near = simple and abs(float(simple) - abs(ratio)) <= 1e-4 * abs(ratio)
+    if near and simple == 1:
+        return "it is minus the right gradient: a sign flipped"
+    if near and simple == 2:
+        return f"it is {sign}twice the right gradient: a factor 1/2 of the loss forgotten{flipped}?"
+    if near and simple == Fraction(1, 2):
+        return f"it is {sign}half the right gradient: a square differentiated without its 2{flipped}?"
+    if near and simple.denominator == 1:
+        return (
+            f"it is {sign}{simple} times the right gradient: is the average over a batch of "
+            f"{simple} missing{flipped}?"
+        )
+    if near and simple.numerator == 1:
+        n = simple.denominator
+        return (
+            f"it is {sign}1/{n} of the right gradient: averaged over a batch of {n} where it is a "
+            f"sum, or averaged twice{flipped}?"
+        )
+    return f"it is {_short(ratio)} times the right gradient, in every entry"
+
+
+def _entries(where: Sequence[tuple[int, ...]]) -> str:
+    told = ", ".join(f"[{', '.join(map(str, index))}]" for index in where[:3])
+    if len(where) == 1:
+        return f"the entry {told} is"
+    for axis in range(len(where[0])):
+        along = {index[axis] for index in where}
+        if len(where) > 2 and len(along) == 1 and len(where[0]) == 2:
+            return f"entries of {('row', 'column')[axis]} {along.pop()} are"
+    return f"the entries {told}{' …' if len(where) > 3 else ''} are"
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}"

@@ -91,7 +91,8 @@ def _require_perturbable(name: Hashable, array: np.ndarray) -> None:
         )
     if not np.isfinite(array).all():
         index = first_index(~np.isfinite(array))
-        raise ValueError(f"{label}{list(index)} is {array[index]}; every parameter must be finite")
+        place = list(index) if index else ""
+        raise ValueError(f"{label}{place} is {array[index]}; every parameter must be finite")
 
 
 def _overlaps_itself(array: np.ndarray) -> bool:
@@ -195,8 +196,8 @@ def loss_value(value: object) -> float:
         raise TypeError(f"the loss must return one number, not {_a(value)}") from None
 
 
-def require_step(eps: float | None) -> float | None:
-    """``eps`` as a positive, finite float; None stands for a step chosen from the loss.
+def require_step(eps: float | None, argument: str = "eps") -> float | None:
+    """``eps`` as a positive, finite float; None stays None.
 
     Raises
     ------
@@ -206,18 +207,18 @@ def require_step(eps: float | None) -> float | None:
     if eps is None:
         return None
     try:
-        eps = float(eps)
+        number = float(eps)
     except (TypeError, ValueError):
-        raise TypeError(f"eps must be a positive number, not {eps!r}") from None
-    if not 0 < eps < math.inf:
-        raise ValueError(f"eps must be positive and finite, not {eps}")
-    return eps
+        raise TypeError(f"{argument} must be a positive number, not {eps!r}") from None
+    if not 0 < number < math.inf:
+        raise ValueError(f"{argument} must be positive and finite, not {number}")
+    return number
 
 
-def require_method(method: str, methods: Collection[str]) -> str:
+def require_method(method: str, methods: Collection[str], argument: str = "method") -> str:
     """``method``, if it is one of ``methods``; otherwise a ValueError that lists them."""
     if not isinstance(method, str) or method not in methods:
-        raise ValueError(f"unknown method {method!r}; choose one of {_listed(methods)}")
+        raise ValueError(f"unknown {argument} {method!r}; choose one of {_listed(methods)}")
     return method
 
 

@@ -1,0 +1,175 @@
+"""The gradient check that looks at every entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+
+import numpy as np
+
+from gradlab import differences
+from gradlab.judging import (
+    Problem,
+    backward_bars,
+    look_closer,
+    relative_error,
+    rounding_bar,
+    said,
+    settled,
+)
+from gradlab.noise import UNIT, Probe, probe, random_direction
+from gradlab.report import VERDICTS, ArrayReport
+from gradlab.signatures import describe, recognise
+
+__all__ = ["check_entries"]
+
+Params = Mapping[Hashable, np.ndarray]
+
+MANY_ULPS = 256  # a step of fewer units in the last place is no longer the step asked for
+FIRST_LOOKS = 4
+
+
+def check_entries(
+    problem: Problem, method: str, eps: float | None, workers: int | Callable, progress: bool
+) -> dict[Hashable, ArrayReport]:
+    """Compare every entry with a difference, and look closer at those outside their error bar.
+
+    Parameters
+    ----------
+    problem
+        The loss and the gradient under test.
+    method, eps, workers, progress
+        As in :func:`gradlab.check_gradients`, already validated.
+    """
+    loss, params = problem.loss, problem.params
+    probes = {
+        name: probe(
+            loss, params, {name: random_direction(params[name].shape)}, problem.center, problem.noise
+        )
+        for name in problem.names
+    }
+    own_steps = eps is None and method == "central"
+    if own_steps:
+        steps = {
+            name: np.maximum(probes[name].step, MANY_ULPS * np.spacing(np.abs(array)).astype(float))
+            if name in probes
+            else np.zeros(array.shape)
+            for name, array in params.items()
+        }
+    else:
+        steps = differences.entry_steps(params, method, eps)
+    if method == "complex":
+        numeric = differences.numerical_gradient(
+            loss, params, method, eps, workers=workers, progress=progress
+        )
+        rounding = {name: 64 * UNIT * np.abs(n) for name, n in numeric.items()}
+        curvatures = {name: np.full(params[name].shape, probes[name].curvature) for name in probes}
+    else:
+        formula = differences.FORMULAS[method]
+        differences.require_visible(params, steps, formula.offsets)
+        losses = differences.entry_losses(
+            loss, params, steps, formula.offsets, workers=workers, progress=progress
+        )
+        numeric, rounding, curvatures = {}, {}, {}
+        for name, seen in probes.items():
+            at = dict(zip(formula.offsets, losses[name], strict=True))
+            step = steps[name]
+            points = {offset: differences.moved(params[name], step, offset) for offset in at}
+            numeric[name] = differences.difference(formula, at, points)
+            rounding[name] = rounding_bar(formula, losses[name], step, problem.noise)
+            if -1 in at:
+                curvatures[name] = np.abs(at[1] - 2 * problem.center + at[-1]) / step**2
+            else:
+                curvatures[name] = np.full(step.shape, seen.curvature)
+    numeric = {name: numeric[name] for name in probes}
+    backward = backward_bars(problem, numeric, curvatures)
+    found = {}
+    for name, seen in probes.items():
+        sheet = _Sheet(
+            problem, name, numeric[name], rounding[name] + backward[name], backward[name], own_steps
+        )
+        found[name] = sheet.report(seen, progress)
+    return found
+
+
+class _Sheet:
+    """The differences of one array and their error bars, bettered where a closer look was taken."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        name: Hashable,
+        numeric: np.ndarray,
+        bars: np.ndarray,
+        backward: np.ndarray,
+        own_steps: bool,
+    ):
+        self.problem, self.name, self.numeric, self.bars = problem, name, numeric, bars
+        self.backward, self.own_steps = backward, own_steps
+        self.gradient = problem.gradients[name]
+
+    def report(self, seen: Probe, progress: bool) -> ArrayReport:
+        gradient, zero = self.gradient, not self.gradient.any()
+        if np.isfinite(gradient).all():
+            verdict = self._look_closer(seen.step, progress) if seen.change else "unused"
+        else:
+            verdict = "nonfinite"
+        size = max(np.linalg.norm(gradient), np.linalg.norm(self.numeric))
+        if verdict != "nonfinite":
+            verdict = settled(verdict, size, np.linalg.norm(self.bars), zero, seen)
+        hint = said(verdict, zero, seen)
+        if verdict == "wrong":
+            hint = self._signature()
+        worst = self._worst(verdict)
+        return ArrayReport(
+            self.name,
+            gradient.shape,
+            verdict,
+            hint,
+            relative_error(gradient, self.numeric),
+            worst,
+            float(gradient[worst]),
+            float(self.numeric[worst]),
+            float(self.bars[worst]),
+            gradient,
+            self.numeric,
+            self.bars,
+        )
+
+    @property
+    def off(self) -> np.ndarray:
+        return np.abs(self.gradient - self.numeric)
+
+    def _look_closer(self, step: float, progress: bool) -> str:
+        """Judge the entries outside their error bars, the worst ones first, until one is wrong."""
+        verdict = "ok"
+        off = self.off
+        suspicious = ~(off <= self.bars)
+        excess = np.where(np.isfinite(off), off / self.bars, np.inf)
+        order = np.argsort(-np.where(suspicious, excess, 0.0), axis=None, kind="stable")
+        order = order[: np.count_nonzero(suspicious)]
+        count = FIRST_LOOKS
+        while order.size and verdict != "wrong":
+            batch = [tuple(map(int, np.unravel_index(entry, off.shape))) for entry in order[:count]]
+            order, count = order[count:], 4 * count
+            looks = look_closer(self.problem, self.name, batch, step, self.backward, progress)
+            for index, look in looks.items():
+                if self.own_steps:
+                    self.numeric[index], self.bars[index] = look.numeric, look.error_bar
+                else:  # the differences stay those that were asked for
+                    away = abs(self.numeric[index] - look.numeric)
+                    self.bars[index] = max(self.bars[index], away + look.error_bar)
+            verdict = max(
+                [verdict, *(look.verdict for look in looks.values())], key=list(VERDICTS).index
+            )
+        return verdict
+
+    def _worst(self, verdict: str) -> tuple[int, ...]:
+        """The wrong entry that is farthest off, or the entry farthest off in error bars."""
+        rank = self.off if verdict == "wrong" else self.off / self.bars
+        rank = np.where(np.isfinite(self.gradient) & np.isfinite(rank), rank, np.inf)
+        return tuple(int(i) for i in np.unravel_index(int(np.argmax(rank)), rank.shape))
+
+    def _signature(self) -> str:
+        parameter = self.problem.params[self.name]
+        uncertain = 10 * np.max(self.bars) / max(np.max(np.abs(self.gradient)), 1e-300)
+        return describe(recognise(self.gradient, self.numeric, parameter, max(1e-4, uncertain)))
