@@ -58,24 +58,27 @@ def judge_numerical_gradient(answer: Any) -> str:
 
 @exercise("04_best_epsilon", "4.2 Predict the best epsilon")
 def judge_best_epsilon(answer: Any) -> str:
-    guess = number(answer, "the step")
+    judge_step(number(answer, "the step"), best_step())
+    return "Within a factor of ten, and the curve is flat down there: good enough to use."
+
+
+def judge_step(guess: float, best: float) -> None:
+    """Raise ``Wrong``, and say by how much and why, unless a step is within a decade of the best."""
     if guess <= 0 and guess == int(guess):
         raise Wrong(f"That looks like an exponent; the step itself would be 1e{guess:.0f}.")
     if guess <= 0:
         raise Wrong("A step has to be positive: it is a distance.")
-    decades = math.log10(guess / best_step())
-    if abs(decades) <= 1:
-        return "Within a factor of ten, and the curve is flat down there: good enough to use."
-    apart = f"{abs(decades):.0f} decades"
-    if decades > 0:
+    decades = math.log10(guess / best)
+    if decades > 1:
         raise Wrong(
-            f"Too large, by about {apart}: up there the curve bends within one step, "
+            f"Too large, by about {decades:.0f} decades: up there the curve bends within one step, "
             f"and the truncation error rules."
         )
-    raise Wrong(
-        f"Too small, by about {apart}: down there the two losses agree in almost all their "
-        f"digits, and the rounding error rules."
-    )
+    if decades < -1:
+        raise Wrong(
+            f"Too small, by about {-decades:.0f} decades: down there the two losses agree in "
+            f"almost all their digits, and the rounding error rules."
+        )
 
 
 @exercise("04_crossing", "4.3 Where the two lines cross")

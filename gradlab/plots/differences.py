@@ -21,6 +21,7 @@ __all__ = [
     "named_error_curves",
     "secants",
     "staircase",
+    "taylor_remainders",
 ]
 
 
@@ -277,6 +278,36 @@ def error_while_filling(errors: Sequence[float], name: str, ax: Axes | None = No
         xticks=counts,
         ylim=(-0.05, 1.05),
     )
+    return ax
+
+
+@style.house_style()
+def taylor_remainders(
+    steps: np.ndarray, remainders: Mapping[str, Sequence[float]], ax: Axes | None = None
+) -> Axes:
+    """What the linear prediction leaves over, against the step, beside lines of slope 1 and 2.
+
+    Parameters
+    ----------
+    steps
+        (m,), ascending.
+    remainders
+        For each gradient under test (m,) absolute remainders.
+    ax
+        Where to draw; by default on a new figure.
+    """
+    ax = _axes(ax, width=8.5, height=4.4)
+    for (name, values), look in zip(remainders.items(), style.SERIES, strict=False):
+        ax.loglog(steps, _visible(values), **look, linewidth=1.3, markersize=5, label=name)
+    middle = np.sqrt(steps[0] * steps[-1])
+    height = 3 * max(np.max(values) for values in remainders.values()) * middle / steps[-1]
+    for power, dash in ((1, "-"), (2, "--")):
+        line = height * (steps / middle) ** power
+        ax.loglog(
+            steps, line, color=style.GREY, linestyle=dash, linewidth=1, label=f"slope {power}"
+        )
+    ax.set(xlabel="step h", ylabel="remainder")
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return ax
 
 

@@ -1,0 +1,126 @@
+"""The exercises of notebook 07: sharper tools."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradlab import curves, mlp
+from gradlab.data import paraboloid
+from gradlab.exercises import exercise
+from gradlab.exercises.feedback import Wrong, call, number
+from gradlab.exercises.lesson04 import judge_step
+
+STEP = 1e-20
+DIFFERENCES = ((2.0, 3.0, 0.5), (-0.7, -5.0, 0.1))  # the derivative, T in T h**2, and h
+FLOAT64_STEPS = (1e-6, 1e-4)  # where float64 is at its best, and float32 is not
+
+
+@exercise("07_complex_norm", "7.1 A norm that lets the complex step through")
+def judge_complex_norm(answer: Any) -> str:
+    w = np.array([0.5, -1.5, 2.0])
+    value = _real_number(call(answer, w))
+    norm = float(np.linalg.norm(w))
+    if math.isclose(value, norm**2):
+        raise Wrong("That is the norm squared: the root is missing.")
+    if math.isclose(value, np.sum(np.abs(w))):
+        raise Wrong("That is the sum of the absolute values; the 2-norm is asked for.")
+    if not math.isclose(value, norm):
+        raise Wrong(f"For w = [0.5, -1.5, 2.0] you return {value:.4g}, not {norm:.4g}.")
+    slopes = np.array([_complex_slope(answer, w, k) for k in range(len(w))])
+    if not slopes.any():
+        raise Wrong(
+            "The value is right, and the complex step gives 0: something in it throws the "
+            "imaginary part away, as abs, conj and np.linalg.norm do."
+        )
+    if not np.allclose(slopes, w / norm):
+        raise Wrong(
+            f"The value is right for real w, but the complex step gives {slopes[0]:.4g} for the "
+            f"first entry instead of {w[0] / norm:.4g}."
+        )
+    return "Squares and a root, no abs and no conj: the imaginary part comes through."
+
+
+def _real_number(value: Any) -> float:
+    return number(np.real(value) if np.iscomplexobj(value) else value, "the norm")
+
+
+def _complex_slope(function: Any, w: np.ndarray, k: int) -> float:
+    moved = w.astype(complex)
+    moved[k] += 1j * STEP
+    value = np.asarray(call(function, moved))
+    if value.size != 1:
+        raise Wrong(f"One number is asked for; for a complex w you return {value.size} of them.")
+    return float(np.imag(value).item()) / STEP
+
+
+@exercise("07_richardson", "7.2 Two bad values make a good one")
+def judge_richardson(answer: Any) -> str:
+    values = [
+        number(call(answer, _difference(truth, T), h), "the combination")
+        for truth, T, h in DIFFERENCES
+    ]
+    if _agree(values, lambda D, h: (4 * D(h) - D(2 * h)) / 3):
+        return "The h² terms cancel, and what is left is of order h⁴."
+    mistakes = {
+        "The weights 4 and -1 add up to 3, so the result is three times too large.": (
+            lambda D, h: 4 * D(h) - D(2 * h)
+        ),
+        "The weights stand at the wrong values: which of the two is the more accurate one?": (
+            lambda D, h: (4 * D(2 * h) - D(h)) / 3
+        ),
+        "That cancels an error proportional to h; this one is proportional to h squared.": (
+            lambda D, h: 2 * D(h) - D(2 * h)
+        ),
+        "Both values err to the same side, so their mean does too: subtract one from the other.": (
+            lambda D, h: (D(h) + D(2 * h)) / 2
+        ),
+        "That is one of the two values, with its error.": lambda D, h: D(h),
+        "With a plus sign the errors add up; they have to cancel.": (
+            lambda D, h: (4 * D(h) + D(2 * h)) / 5
+        ),
+    }
+    for sentence, wrong in mistakes.items():
+        if _agree(values, wrong):
+            raise Wrong(sentence)
+    raise Wrong(
+        f"For D(h) = 2 + 3 h² and h = 0.5 you return {values[0]:.4g}; without the h² it would be 2."
+    )
+
+
+def _difference(truth: float, T: float) -> Callable[[float], float]:
+    return lambda h: truth + T * h**2
+
+
+def _agree(values: list[float], formula: Callable) -> bool:
+    return all(
+        math.isclose(value, formula(_difference(truth, T), h), abs_tol=1e-12)
+        for value, (truth, T, h) in zip(values, DIFFERENCES, strict=True)
+    )
+
+
+@exercise("07_float32_step", "7.3 Predict the best epsilon in float32")
+def judge_float32_step(answer: Any) -> str:
+    guess = number(answer, "the step")
+    low, high = FLOAT64_STEPS
+    if low <= guess <= high:
+        raise Wrong(
+            "That is where float64 is at its best; the rounding error is half a billion times "
+            "larger now, and the step has to give way."
+        )
+    judge_step(guess, best_float32_step())
+    return "A cube root again: half a billion times the noise, some 800 times the step."
+
+
+@functools.cache
+def best_float32_step() -> float:
+    """The best measured step of the central difference on the network in float32."""
+    X, y = (array.astype(np.float32) for array in paraboloid())
+    params = {name: a.astype(np.float32) for name, a in mlp.init_params(seed=0).items()}
+    grads = mlp.backward(params, mlp.forward(params, X)[1], y)
+    curve = curves.error_curve(mlp.loss_function(X, y), params, grads, methods=("central",))
+    return curve.best("central").eps

@@ -1,0 +1,74 @@
+"""The judges of notebook 07: what a learner may answer, and what they are told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradlab import exercises
+
+
+def said(capsys, name, answer):
+    exercises.check(name, answer)
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (np.linalg.norm, "throws the imaginary part away"),
+        (lambda w: np.sqrt(np.sum(np.abs(w) ** 2)), "throws the imaginary part away"),
+        (lambda w: np.sqrt(w @ w.conj()), "throws the imaginary part away"),
+        (lambda w: np.sum(w**2), "root is missing"),
+        (lambda w: np.sum(np.abs(w)), "sum of the absolute values"),
+        (lambda w: np.max(w), "you return 2, not 2.55"),
+        (lambda w: np.sqrt(w.real @ w.real) + 2 * np.sum(w.imag) * 1j, "for the first entry"),
+        (lambda w: np.sqrt(w**2), "One number"),
+        (lambda w: max(w), "not 2.55"),
+        (lambda w: w.norm(), "AttributeError"),
+        (lambda w: ..., "Not attempted yet"),
+        (np.nan, "A function is asked for"),
+        (lambda w: np.sqrt(np.sum(w**2)), "Right. Squares and a root"),
+        (lambda w: np.sqrt(w @ w), "Right. Squares and a root"),
+    ],
+)
+def test_a_norm_for_the_complex_step(capsys, answer, sentence):
+    assert sentence in said(capsys, "07_complex_norm", answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (lambda D, h: 4 * D(h) - D(2 * h), "three times too large"),
+        (lambda D, h: (4 * D(2 * h) - D(h)) / 3, "at the wrong values"),
+        (lambda D, h: 2 * D(h) - D(2 * h), "proportional to h; this one"),
+        (lambda D, h: (D(h) + D(2 * h)) / 2, "to the same side"),
+        (lambda D, h: D(h), "one of the two values"),
+        (lambda D, h: (4 * D(h) + D(2 * h)) / 5, "errors add up"),
+        (lambda D, h: D(h) - D(2 * h), "you return -2.25"),
+        (lambda D, h: np.inf, "overflowed"),
+        (lambda D: D(1), "TypeError"),
+        (lambda D, h: None, "Not attempted yet"),
+        (lambda D, h: (4 * D(h) - D(2 * h)) / 3, "Right. The h² terms cancel"),
+        (lambda D, h: (4 * D(h / 2) - D(h)) / 3, "Right. The h² terms cancel"),
+    ],
+)
+def test_richardson(capsys, answer, sentence):
+    assert sentence in said(capsys, "07_richardson", answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (2e-5, "where float64 is at its best"),
+        (1e-8, "Too small, by about 6 decades"),
+        (5.0, "Too large, by about"),
+        (-2, "looks like an exponent"),
+        ("big", "A number is asked for"),
+        (None, "Not attempted yet"),
+        (1e-2, "Right. A cube root again"),
+        (0.02, "Right. A cube root again"),
+    ],
+)
+def test_the_best_step_in_float32(capsys, answer, sentence):
+    assert sentence in said(capsys, "07_float32_step", answer)
