@@ -11,13 +11,13 @@ import numpy as np
 from gradlab import differences, validation
 from gradlab.directions import check_directions
 from gradlab.entries import check_entries
-from gradlab.judging import Problem
+from gradlab.judging import Problem, relative_error
 from gradlab.noise import UNIT, loss_noise
 from gradlab.report import ArrayReport, GradientCheckError, Report
 from gradlab.signatures import describe_pattern
 from gradlab.workers import require_workers
 
-__all__ = ["GradientCheckError", "Report", "check_gradients"]
+__all__ = ["GradientCheckError", "Report", "check_gradients", "relative_error"]
 
 Params = Mapping[Hashable, np.ndarray]
 Loss = Callable[[Params], float]
