@@ -36,7 +36,7 @@ def fingerprint_explorer(dpi: float = DPI) -> Explorer:
         if bug.kind != INVISIBLE and bug.verdict != "refused"
     }
     controls = {
-        "bug": selection("bug", menu, "updated_w2"),
+        "bug": selection("bug", menu, "updated_w2", width=400),
         "setting": selection("setting", {s: s for s in ("ordinary", "hiding")}, "ordinary"),
         "seed": counter("seed", 0, 99, 0),
     }

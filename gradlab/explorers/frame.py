@@ -205,23 +205,27 @@ class Explorer(widgets.VBox):
 def slider(description: str, options: Mapping[str, object], value: object) -> widgets.Widget:
     """A slider over listed values: an arrow key is a step, and no other value can be entered."""
     return widgets.SelectionSlider(
-        options=list(options.items()), value=value, **_described(description)
+        options=list(options.items()), value=value, **_described(description, 360)
     )
 
 
 def counter(description: str, low: int, high: int, value: int) -> widgets.Widget:
     """A slider over whole numbers: what is typed beside it is kept between ``low`` and ``high``."""
-    return widgets.IntSlider(value, low, high, **_described(description))
+    return widgets.IntSlider(value, low, high, **_described(description, 330))
 
 
-def selection(description: str, options: Mapping[str, object], value: object) -> widgets.Widget:
+def selection(
+    description: str, options: Mapping[str, object], value: object, width: int = 190
+) -> widgets.Widget:
     """A menu of listed values."""
-    return widgets.Dropdown(options=list(options.items()), value=value, **_described(description))
+    return widgets.Dropdown(
+        options=list(options.items()), value=value, **_described(description, width)
+    )
 
 
-def _described(description: str) -> dict[str, object]:
+def _described(description: str, width: int) -> dict[str, object]:
     return {
         "description": description,
         "style": {"description_width": "initial"},
-        "layout": widgets.Layout(width="360px"),
+        "layout": widgets.Layout(width=f"{width}px"),
     }
