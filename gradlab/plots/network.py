@@ -44,7 +44,11 @@ def training_curves(histories: Mapping[str, np.ndarray], ax: Axes | None = None)
         label = f"{name}, median of {len(losses)} runs" if len(losses) > 1 else name
         ax.plot(steps, np.median(losses, axis=0), markevery=len(steps) // 8, label=label, **look)
     ax.set(yscale="log", xlabel="step of gradient descent", ylabel="loss")
-    ax.legend()
+    if len(histories) > 2:  # inside the axes it would hide a curve
+        small = {"ncols": 3, "fontsize": 10, "columnspacing": 1.2, "handlelength": 2.4}
+        ax.legend(loc="lower left", bbox_to_anchor=(-0.1, 1), frameon=False, **small)
+    else:
+        ax.legend()
     return ax
 
 
