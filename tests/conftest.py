@@ -18,3 +18,8 @@ os.environ["IPYTHONDIR"] = tempfile.mkdtemp(prefix="ipython-")
 # A deadline on an example would be a timed assertion, and fail on a busy machine.
 hypothesis.settings.register_profile("gradlab", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("gradlab")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest file, so that the workers end together."""
+    items.sort(key=lambda item: item.path.name != "test_notebooks_solved.py")
