@@ -79,24 +79,30 @@ def judge_broadcast(answer: Any) -> str:
 
 @exercise("02_xavier", "2.3 The spread of the first weights")
 def judge_xavier(answer: Any) -> str:
-    for fan_in, fan_out in [(2, 5), (5, 1), (30, 10)]:
-        said = number(call(answer, fan_in, fan_out), "the standard deviation")
-        fans = fan_in + fan_out
-        for wrong, sentence in [
-            (2 / fans, "That is the variance. normal() asks for the standard deviation."),
-            (4 / fans**2, "That is the variance squared: go the other way."),
-            (np.sqrt(2 / fan_in), "That looks at the inputs only; Xavier counts both fans."),
-            (np.sqrt(1 / fan_in), "That looks at the inputs only; Xavier counts both fans."),
-            (np.sqrt(6 / fans), "That is the limit of a uniform draw. This draw is normal."),
-            (np.sqrt(1 / fans), "A factor 2 is missing under the root."),
-            (np.sqrt(fans / 2), "Upside down: more connections want smaller weights."),
-            (np.sqrt(2) / fans, "The root belongs over the whole fraction."),
-        ]:
-            if np.isclose(said, wrong):
-                raise Wrong(sentence)
-        if not np.isclose(said, np.sqrt(2 / fans)):
-            raise Wrong(
-                f"For fan_in = {fan_in} and fan_out = {fan_out} it gives {said:.4g}; "
-                f"squared, it should be {2 / fans:.4g}."
-            )
+    fan_in, fan_out = np.array([(2, 5), (5, 1), (30, 10)]).T
+    fans = fan_in + fan_out
+    said = np.array(
+        [
+            number(call(answer, int(rows), int(columns)), "the standard deviation")
+            for rows, columns in zip(fan_in, fan_out, strict=True)
+        ]
+    )
+    for wrong, sentence in [
+        (2 / fans, "That is the variance. normal() asks for the standard deviation."),
+        (4 / fans**2, "That is the variance squared: go the other way."),
+        (np.sqrt(2 / fan_in), "That looks at the inputs only; Xavier counts both fans."),
+        (np.sqrt(1 / fan_in), "That looks at the inputs only; Xavier counts both fans."),
+        (np.sqrt(6 / fans), "That is the limit of a uniform draw. This draw is normal."),
+        (np.sqrt(1 / fans), "A factor 2 is missing under the root."),
+        (np.sqrt(fans / 2), "Upside down: more connections want smaller weights."),
+        (np.sqrt(2) / fans, "The root belongs over the whole fraction."),
+    ]:
+        if np.allclose(said, wrong):
+            raise Wrong(sentence)
+    if not np.allclose(said, np.sqrt(2 / fans)):
+        first = np.argmin(np.isclose(said, np.sqrt(2 / fans)))
+        raise Wrong(
+            f"For fan_in = {fan_in[first]} and fan_out = {fan_out[first]} it gives "
+            f"{said[first]:.4g}; squared, it should be {2 / fans[first]:.4g}."
+        )
     return "The square root of the variance: for the (2, 5) weights about 0.53, not 0.29."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -215,6 +216,7 @@ def judge_falling_loss(answer: Any) -> str:
     return f"{truth} of the {len(WRONG_PASSES)} end lower than the right gradient does."
 
 
+@lru_cache
 def wrong_passes_that_end_lower() -> int:
     """Train with the right gradient and each wrong one, from the notebook's start, and count."""
     X, y = paraboloid()

@@ -1,0 +1,111 @@
+"""The judges of notebook 02: what a learner may answer, and what they are told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradlab import exercises, mlp
+
+
+def said(capsys, name, answer):
+    exercises.check(name, answer)
+    return capsys.readouterr().out
+
+
+def forward(b1=1, b2=1, hidden=mlp.sigmoid, output=lambda z: z):
+    def network(params, X):
+        H = hidden(X @ params["W1"] + b1 * params["b1"])
+        return output(H @ params["W2"] + b2 * params["b2"])
+
+    return network
+
+
+def broken(params, X):
+    return X @ params["W3"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (forward(b1=0), "Where is b1?"),
+        (forward(b2=0), "Where is b2?"),
+        (forward(hidden=lambda z: z), "no sigmoid"),
+        (forward(output=mlp.sigmoid), "output layer is linear"),
+        (forward(hidden=lambda z: 1 / (1 + np.exp(z))), "other sign in the exponent"),
+        (forward(hidden=np.tanh), "tanh in the hidden layer"),
+        (lambda params, X: mlp.forward(params, X)[1]["H"], "One layer is still to come"),
+        (forward(output=np.ravel), "Keep the column"),
+        (mlp.forward, "y_hat alone"),
+        (forward(output=lambda z: z.T), "transpose it"),
+        (forward(output=lambda z: np.nan * z), "nan"),
+        (forward(output=lambda z: 2 * z), "constant factor"),
+        (forward(output=lambda z: z + (z > np.median(z))), "3 of 6 entries of y_hat are right"),
+        (broken, "KeyError: 'W3'"),
+        ([1, 2], "A function is asked for"),
+        (lambda params, X: ..., "Not attempted yet"),
+        (None, "Not attempted yet"),
+        (forward(), "Right. It agrees with mlp.forward"),
+    ],
+)
+def test_the_forward_pass(capsys, answer, sentence):
+    assert sentence in said(capsys, "02_forward", answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ((20, 1), "the shape that was meant"),
+        ((20,), "two flat arrays"),
+        ((1, 20), "now stretch the column"),
+        ((40,), "end to end"),
+        ((20, 2), "side by side"),
+        ((5, 5), "It is not (5, 5)"),
+        ("error", "NumPy does not refuse"),
+        (400, "A shape such as"),
+        ((20.0, 20.0), "A shape such as"),
+        (..., "Not attempted yet"),
+        (None, "Not attempted yet"),
+        ((20, 20), "Right. Every prediction is compared with every target"),
+        ([20, 20], "Right. Every prediction"),
+    ],
+)
+def test_a_column_minus_a_flat_array(capsys, answer, sentence):
+    assert sentence in said(capsys, "02_broadcast", answer)
+
+
+def test_the_truth_about_broadcasting_is_numpys():
+    assert (np.zeros((20, 1)) - np.zeros(20)).shape == (20, 20)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (lambda i, o: 2 / (i + o), "That is the variance"),
+        (lambda i, o: (2 / (i + o)) ** 2, "variance squared"),
+        (lambda i, o: np.sqrt(2 / i), "inputs only"),
+        (lambda i, o: np.sqrt(1 / i), "inputs only"),
+        (lambda i, o: np.sqrt(6 / (i + o)), "uniform draw"),
+        (lambda i, o: np.sqrt(1 / (i + o)), "factor 2"),
+        (lambda i, o: np.sqrt((i + o) / 2), "Upside down"),
+        (lambda i, o: np.sqrt(2) / (i + o), "whole fraction"),
+        (lambda i, o: np.sqrt(2 / 7), "For fan_in = 5 and fan_out = 1"),
+        (lambda i, o: 1.0, "squared, it should be 0.2857"),
+        (lambda i, o: np.inf, "overflowed"),
+        (lambda i, o: [1, 2], "One number"),
+        (lambda i: i, "TypeError"),
+        (0.53, "A function is asked for"),
+        (lambda i, o: ..., "Not attempted yet"),
+        (lambda i, o: np.sqrt(2 / (i + o)), "Right. The square root of the variance"),
+    ],
+)
+def test_the_spread_of_the_first_weights(capsys, answer, sentence):
+    assert sentence in said(capsys, "02_xavier", answer)
+
+
+def test_every_exercise_can_be_solved(capsys):
+    exercises.check("02_forward", forward())
+    exercises.check("02_broadcast", (20, 20))
+    exercises.check("02_xavier", lambda i, o: np.sqrt(2 / (i + o)))
+    exercises.progress("02")
+    assert "3 of 3 exercises solved" in capsys.readouterr().out
