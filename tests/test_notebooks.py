@@ -74,19 +74,22 @@ def lesson():
         ),
         new_code_cell("plots.show(ax)", id="curve", outputs=[new_output("display_data", picture)]),
     ]
-    for name in ("one", "two"):
+    for number, name in enumerate(("one", "two"), start=1):
         cells += [
+            new_markdown_cell(f"### Exercise 1.{number}: a task", id=f"task-{name}"),
             new_code_cell(
                 stub.format(name), id=f"exercise-{name}", outputs=[printed("Not attempted yet.")]
             ),
             new_markdown_cell(folds, id=f"solution-{name}"),
         ]
     cells += [
-        new_markdown_cell("## Summary", id="summary"),
-        new_markdown_cell("## Recall\n<details>…</details>", id="recall"),
-        new_markdown_cell("## Further reading", id="reading"),
+        new_markdown_cell("## What you have seen\n\nIt.", id="summary"),
+        new_markdown_cell(
+            "## Can you say it without looking?\n\n<details>…</details>", id="recall"
+        ),
+        new_markdown_cell("## Further reading\n\nA book.", id="reading"),
         new_code_cell('exercises.progress("01")', id="progress", outputs=[printed("0 of 2")]),
-        new_markdown_cell("## Next", id="next"),
+        new_markdown_cell("## Next\n\nMore.", id="next"),
     ]
     notebook = new_notebook(cells=cells)
     for count, cell in enumerate(check_notebooks.code_cells(notebook), start=1):
@@ -163,6 +166,7 @@ BREAKS = {
         change("setup", "gradlab", "other"),
         change("progress", "01", "02"),
         change("recall", "<details>", ""),
+        change("summary", "What you have seen", "Summary"),
         lambda notebook: notebook.cells.pop(),
         lambda notebook: notebook.cells.insert(1, notebook.cells.pop(2)),
     ],
@@ -185,6 +189,8 @@ BREAKS = {
         change("exercise-one", "01_one", "02_one"),
         output("exercise-one", printed("Right.")),
         change("solution-one", "```python", "```"),
+        change("task-two", "1.2", "1.3"),
+        change("task-two", "a task", "A task"),
         change("solution-one", "Hint 3", "Tip"),
         change("solution-one", "</details>\n<details>", "<details>"),
         lambda notebook: cell_of(notebook, "solution-one").update(id="answer-one"),

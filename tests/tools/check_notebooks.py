@@ -20,6 +20,12 @@ from nbformat import NotebookNode
 from set_address import FOLDED, SETUP_CELL, current_slug
 
 FOOT = ["summary", "recall", "reading", "progress", "next"]
+FOOT_HEADINGS = {
+    "summary": "What you have seen",
+    "recall": "Can you say it without looking?",
+    "reading": "Further reading",
+    "next": "Next",
+}
 MOST_LINES = 20
 MOST_BYTES = 300_000
 BADGE = (
@@ -36,6 +42,10 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
 
 def markdown_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
+def _prose(notebook: NotebookNode) -> str:
+    return "\n".join(cell.source for cell in markdown_cells(notebook))
 
 
 def output_texts(cell: NotebookNode) -> Iterator[str]:
@@ -147,6 +157,10 @@ def head_and_foot(notebook: NotebookNode, path: Path) -> Iterator[str]:
     progress = next((cell for cell in notebook.cells if cell.id == "progress"), None)
     if progress is not None and f'exercises.progress("{path.name[:2]}")' not in progress.source:
         yield f'its progress cell does not call exercises.progress("{path.name[:2]}")'
+    for cell in notebook.cells:
+        heading = FOOT_HEADINGS.get(cell.id)
+        if heading and not cell.source.startswith(f"## {heading}\n"):
+            yield f"its cell {cell.id!r} does not begin with '## {heading}'"
     recall = next((cell for cell in notebook.cells if cell.id == "recall"), None)
     if recall is not None and "<details>" not in recall.source:
         yield "its recall questions have no folded answers"
@@ -173,7 +187,7 @@ def pictures_without_alt(markdown: str) -> Iterator[str]:
 
 
 def headings_in_order(notebook: NotebookNode, path: Path) -> Iterator[str]:
-    yield from heading_complaints("\n".join(cell.source for cell in markdown_cells(notebook)))
+    yield from heading_complaints(_prose(notebook))
 
 
 def headings(markdown: str) -> list[tuple[int, str]]:
@@ -201,6 +215,13 @@ def exercises_complete(notebook: NotebookNode, path: Path) -> Iterator[str]:
     stubs = [name for name in by_id if name.startswith("exercise-")]
     if not 2 <= len(stubs) <= 5:
         yield f"has {len(stubs)} exercises"
+    titles = re.findall(r"^### Exercise (\d\.\d): (\S)", _prose(notebook), re.MULTILINE)
+    expected = [f"{int(path.name[:2])}.{count + 1}" for count in range(len(stubs))]
+    if [number for number, _ in titles] != expected:
+        yield f"the exercises are headed {[number for number, _ in titles]}, not {expected}"
+    for number, initial in titles:
+        if initial.isupper():
+            yield f"the title of exercise {number} begins with a capital after its colon"
     for name in stubs:
         stub = by_id[name]
         last = stub.source.strip().splitlines()[-1]
