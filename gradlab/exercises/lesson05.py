@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlab.checking import relative_error
+from gradlab.judging import relative_error
 from gradlab.exercises import exercise
 from gradlab.exercises.feedback import NotAttempted, Wrong, call, choice, number
 

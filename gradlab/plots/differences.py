@@ -299,14 +299,15 @@ def taylor_remainders(
     ax = _axes(ax, width=8.5, height=4.4)
     for (name, values), look in zip(remainders.items(), style.SERIES, strict=False):
         ax.loglog(steps, _visible(values), **look, linewidth=1.3, markersize=5, label=name)
+    top = max(np.max(values) for values in remainders.values())
     middle = np.sqrt(steps[0] * steps[-1])
-    height = 3 * max(np.max(values) for values in remainders.values()) * middle / steps[-1]
     for power, dash in ((1, "-"), (2, "--")):
-        line = height * (steps / middle) ** power
+        line = 10 * top * middle / steps[-1] * (steps / middle) ** power
         ax.loglog(
             steps, line, color=style.GREY, linestyle=dash, linewidth=1, label=f"slope {power}"
         )
-    ax.set(xlabel="step h", ylabel="remainder")
+    bottom = min(np.nanmin(_visible(values)) for values in remainders.values())
+    ax.set(xlabel="step h", ylabel="remainder", ylim=(bottom / 10, 30 * top))
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return ax
 
