@@ -110,15 +110,14 @@ class _Sheet:
     def report(self, seen: Probe, progress: bool) -> ArrayReport:
         gradient, zero = self.gradient, not self.gradient.any()
         if np.isfinite(gradient).all():
-            verdict = self._look_closer(seen.step, progress) if seen.change else "unused"
+            verdict = self._look_closer(seen.step, progress)
         else:
             verdict = "nonfinite"
         size = max(np.linalg.norm(gradient), np.linalg.norm(self.numeric))
         if verdict != "nonfinite":
-            verdict = settled(verdict, size, np.linalg.norm(self.bars), zero, seen)
-        hint = said(verdict, zero, seen)
-        if verdict == "wrong":
-            hint = self._signature()
+            bar, unit = np.linalg.norm(self.bars), self.problem.noise.unit
+            verdict = settled(verdict, size, bar, zero, seen, unit)
+        hint = self._signature() if verdict == "wrong" and seen.change else said(verdict, seen)
         worst = self._worst(verdict)
         return ArrayReport(
             self.name,

@@ -34,6 +34,7 @@ CENTRAL = FORMULAS["central"]
 LADDER = 4.0 ** np.arange(1, -9, -1)  # times the step of the array
 KINKED = 0.5  # a smooth second difference shrinks to a quarter from rung to rung
 BACKWARD = 32.0
+UNUSABLE = 1e-3  # noise of more than this part of the loss is not rounding
 RESOLVED = 0.1  # error bars of more than this part of the gradient decide nothing
 
 
@@ -69,7 +70,9 @@ def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> float:
     return float(np.linalg.norm(np.ravel(analytic - numeric)) / scale)
 
 
-def settled(verdict: str, size: float, bar: float, zero: bool, seen: Probe) -> str:
+def settled(
+    verdict: str, size: float, bar: float, zero: bool, seen: Probe, unit: float
+) -> str:
     """The verdict on an array, none of whose entries is known to be wrong, from its sizes.
 
     Parameters
@@ -82,25 +85,24 @@ def settled(verdict: str, size: float, bar: float, zero: bool, seen: Probe) -> s
         Whether the gradient under test is zero everywhere.
     seen
         On the walk through this array.
+    unit
+        The roundoff that the noise of the loss amounts to.
     """
-    if not seen.change:
-        return "unused"
     if verdict != "ok":
         return verdict
     if not seen.answers:
-        return "unused"
+        return "unused" if unit < UNUSABLE else "undecided"
     if zero:
         return "untested"
     return "ok" if bar <= RESOLVED * size else "undecided"
 
 
-def said(verdict: str, zero: bool, seen: Probe) -> str:
+def said(verdict: str, seen: Probe) -> str:
     """What to look for when an array has this verdict."""
-    if verdict == "unused" and not seen.change:
+    if not seen.change:
         return (
-            "the loss does not change at all when this array is moved"
-            + ("" if zero else ", though its gradient is not zero")
-            + ": it is not used, the loss reads a copy of it, or every unit behind it is dead"
+            "the loss does not change at all when this array is moved: it is not used, the loss "
+            "reads a copy of it, or every unit behind it is dead"
         )
     return {
         "unused": "the loss changes by no more than rounding noise when this array is moved: what it "
@@ -138,7 +140,7 @@ def backward_bars(
     """
     gradients, params, noise = problem.gradients, problem.params, problem.noise
     finite = {name: np.where(np.isfinite(gradients[name]), gradients[name], 0.0) for name in numeric}
-    unit = max(min(map(unit_of, finite.values())), min(noise.unit, 1e-3))
+    unit = max(min(map(unit_of, finite.values())), min(noise.unit, UNUSABLE))
     size = rms(np.concatenate([array.ravel() for array in params.values()]))
     fall = size * max(rms(n[np.isfinite(n)]) for n in numeric.values())
     reach = math.sqrt(

@@ -50,18 +50,31 @@ def line_losses(
 ) -> np.ndarray:
     """The loss at ``params + t * direction`` for each ``t``, in the precision it is returned in.
 
-    The arrays named in ``direction`` are moved in place and put back.
+    The arrays named in ``direction`` are moved in place and put back. Where the loss leaves its
+    domain on the way, as ``log`` does below 0, its value is nan, and nothing is said about it.
     """
     values = []
-    with restored(params) as arrays:
+    with restored(params) as arrays, np.errstate(all="ignore"):
         starts = {name: arrays[name].copy() for name in direction}
         for t in offsets:
             for name, step in direction.items():
                 arrays[name][...] = moved(starts[name], step, t)
-            values.append(loss(params))
-            loss_value(values[-1])
+            values.append(_value_or_nan(loss, params))
     values = np.array(values)
     return values if values.dtype.kind == "f" else values.astype(float)
+
+
+def _value_or_nan(loss: Loss, params: Params) -> float:
+    try:
+        value = loss(params)
+    except (ArithmeticError, np.linalg.LinAlgError):
+        return math.nan
+    except ValueError as error:
+        if str(error) != "math domain error":  # what math.log(-1) says
+            raise
+        return math.nan
+    loss_value(value)
+    return value
 
 
 def unit_of(values: np.ndarray) -> float:
@@ -120,7 +133,7 @@ def loss_noise(loss: Loss, params: Params) -> Noise:
     everywhere = float(np.sqrt(np.mean([rms(array) ** 2 for array in params.values()])))
     direction = {
         name: stream.standard_normal(array.shape)
-        * np.maximum(np.abs(array), rms(array) or everywhere or 1.0)
+        * np.where(array, np.abs(array), rms(array) or everywhere or 1.0)
         for name, array in params.items()
     }
     levels, largest, slope, unit = [], 0.0, 0.0, UNIT
@@ -138,7 +151,7 @@ def loss_noise(loss: Loss, params: Params) -> Noise:
             levels = [measured]
             break
         levels.append(min(_difference_levels(values)[0]))  # an upper bound: curvature is in it
-    level = float(max(min(levels, default=0.0), unit * largest))
+    level = float(max(min(levels, default=0.0), unit * largest, np.finfo(float).tiny))
     sizes = (largest, largest + slope)
     return Noise(level, *(max(level / size if size else unit, UNIT) for size in sizes))
 

@@ -78,15 +78,16 @@ class ArrayReport:
         """
         if self.verdict == "ok" or self.worst_index is None or not math.isfinite(self.numeric):
             return ""
-        place = f"at [{', '.join(map(str, self.worst_index))}] " if self.worst_index else ""
-        analytic = _certain(self.analytic, 0.0)
         if self.verdict in ("untested", "unused"):
             return ""
-        numeric = _certain(self.numeric, self.error_bar)
+        place = f"at [{', '.join(map(str, self.worst_index))}] " if self.worst_index else ""
         size = max(abs(self.analytic), abs(self.numeric))
-        bar = next((f", error bar below {part:.0e} of it" for part in (1e-6, 1e-3) if
-                    self.error_bar < part * size), f", error bar {self.error_bar:.0e}")
-        return f"{place}analytic {analytic}, numeric {numeric}{bar}"
+        bar = next(
+            (f"below {part:.0e} of it" for part in (1e-6, 1e-3) if self.error_bar < part * size),
+            f"{self.error_bar:.0e}",
+        )
+        analytic, numeric = _told_apart(self.analytic, self.numeric, self.error_bar)
+        return f"{place}analytic {analytic}, numeric {numeric}, error bar {bar}"
 
     def __str__(self) -> str:
         return "\n".join(_lines(self, len(str(self.name)), len(str(self.shape))))
@@ -223,9 +224,14 @@ def _lines(array: ArrayReport, name: int, shape: int, relative: str = "") -> lis
     return [first.rstrip()] + [indent + array.hint] * bool(array.hint)
 
 
-def _certain(value: float, error: float) -> str:
-    """``value`` to four digits, or to as many as its error leaves certain; 0 if that is none."""
-    if abs(value) <= error:
-        return "0"
-    digits = 4 if not error else min(4, int(math.log10(abs(value) / error)))
-    return f"{value:.{max(digits, 1)}g}"
+def _told_apart(analytic: float, numeric: float, bar: float) -> tuple[str, str]:
+    """Both values to four digits, or to as many as it takes to see that they differ.
+
+    Of the numeric one no more are shown than its error bar leaves certain; "0" if that is none.
+    """
+    size, off = max(abs(analytic), abs(numeric)), abs(analytic - numeric)
+    wanted = 4 if not off else max(4, 2 + math.ceil(math.log10(size / off)))
+    if abs(numeric) <= bar:
+        return f"{analytic:.{wanted}g}", "0"
+    certain = int(math.log10(abs(numeric) / bar)) if bar else wanted
+    return f"{analytic:.{wanted}g}", f"{numeric:.{max(1, min(wanted, certain))}g}"
