@@ -1,13 +1,15 @@
 """Real backpropagation bugs: a catalogue to run, suspects to judge, mysteries to solve.
 
 ``CATALOGUE[name]`` is a :class:`Bug`; ``suspect_a`` and ``suspect_b`` are the two backward passes
-of the course's story; ``mystery(seed)`` is a broken backward pass without a name.
+of the course's story; ``mystery(seed)`` is a broken backward pass without a name. ``fingerprint``
+and ``sweep`` measure what any of them leaves behind.
 """
 
 from __future__ import annotations
 
-from gradlab.bugs import course, false_alarms, invisible, layers, variations
+from gradlab.bugs import blindspots, course, false_alarms, invisible, layers, variations
 from gradlab.bugs.entry import CAUGHT, FALSE_ALARM, HIDDEN, INVISIBLE, Bug
+from gradlab.bugs.fingerprints import SHAPES, fingerprint, sweep
 from gradlab.bugs.mystery import FAMILIES, Diagnosis, answer, mystery
 from gradlab.bugs.networks import Problem, course_problem
 from gradlab.bugs.suspects import suspect_a, suspect_b
@@ -19,14 +21,18 @@ __all__ = [
     "FAMILIES",
     "HIDDEN",
     "INVISIBLE",
+    "SHAPES",
     "Bug",
     "Diagnosis",
     "Problem",
     "answer",
+    "blindspots",
     "course_problem",
+    "fingerprint",
     "mystery",
     "suspect_a",
     "suspect_b",
+    "sweep",
 ]
 
 CATALOGUE: dict[str, Bug] = {

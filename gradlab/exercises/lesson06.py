@@ -9,7 +9,6 @@ import numpy as np
 
 from gradlab import mlp
 from gradlab.bugs import CATALOGUE, FAMILIES, Problem, answer, networks
-from gradlab.checking import relative_error
 from gradlab.exercises import exercise
 from gradlab.exercises.feedback import (
     NotAttempted,
@@ -20,6 +19,7 @@ from gradlab.exercises.feedback import (
     described,
     real_array,
 )
+from gradlab.judging import relative_error
 
 CASES = {"A": "mean_twice", "B": "bias_averaged", "C": "other_batch"}
 SHOWS = {

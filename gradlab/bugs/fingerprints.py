@@ -1,0 +1,72 @@
+"""The fingerprint of a bug: its relative error over the arrays, and over the step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+
+from gradlab import mlp
+from gradlab.bugs import course, false_alarms
+from gradlab.bugs.networks import RELU, Problem
+from gradlab.bugs.variations import on
+from gradlab.differences import numerical_gradient
+from gradlab.judging import relative_error
+
+__all__ = ["SHAPES", "fingerprint", "sweep"]
+
+# What each shape of the error over the step is a sign of, and an example of it.
+SHAPES: Mapping[str, tuple[str, Callable[[int], Problem]]] = {
+    "V": ("right code", course.on_course(mlp.backward)),
+    "flat": ("no σ′", course.on_course(course.missing_derivative)),
+    "floor": (
+        "updated W2, rate 0.001",
+        course.on_course(partial(course.updated_w2, learning_rate=0.001)),
+    ),
+    "shifted": ("float32 inside the loss", false_alarms.single_precision_inside),
+    "cliff": (
+        "a ReLU 5e-6 from its kink",
+        on(RELU, RELU.backward, prepare=false_alarms.near_the_kink),
+    ),
+    "pinned": ("dropout redrawn in every call", false_alarms.mask_redrawn_by_forward),
+}
+
+
+def fingerprint(problem: Problem, eps: float = 1e-5) -> dict[str, float]:
+    """The relative error of every array, by the rule of the exercise.
+
+    ``|a - n| / (|a| + |n| + 1e-15)``, with n from central differences of step ``eps``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the problem cannot be checked: see :func:`gradlab.numerical_gradient`.
+    """
+    loss, params, grads = problem
+    numeric = numerical_gradient(loss, params, eps=eps, progress=False)
+    return {name: relative_error(grads[name], numeric[name]) for name in params}
+
+
+def sweep(problem: Problem, steps: np.ndarray) -> np.ndarray:
+    """The relative error over all the arrays laid end to end, (E,), for ``steps`` (E,).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the problem cannot be checked: see :func:`gradlab.numerical_gradient`.
+    """
+    loss, params, grads = problem
+
+    def end_to_end(arrays):
+        return np.concatenate([np.ravel(arrays[name]) for name in params])
+
+    return np.array(
+        [
+            relative_error(
+                end_to_end(grads),
+                end_to_end(numerical_gradient(loss, params, eps=eps, progress=False)),
+            )
+            for eps in steps
+        ]
+    )
