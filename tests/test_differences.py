@@ -272,7 +272,7 @@ def test_stacks_are_bounded_in_memory():
     params = {"w": np.ones(3000)}
     numeric = numerical_gradient(loss, params, "richardson", vectorized=True)
     np.testing.assert_allclose(numeric["w"], 2, rtol=1e-9)
-    assert max(lengths) <= differences.STACK_NUMBERS
+    assert 3000 <= max(lengths) <= 2**14
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (5, 1)])
@@ -323,10 +323,11 @@ def test_a_cast_in_the_middle_is_found_without_a_warning():
     def casting(p):
         return loss({name: array.astype(float) for name, array in p.items()})
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
         with pytest.raises(TypeError, match="cannot take complex parameters"):
             numerical_gradient(casting, params, "complex")
+    assert not said
 
 
 def test_a_loss_that_reads_other_arrays_cannot_be_given_complex_ones():
