@@ -33,8 +33,15 @@ def training_curves(histories: Mapping[str, np.ndarray], ax: Axes | None = None)
     ----------
     histories
         For each name an array (runs, steps + 1) as :func:`gradlab.mlp.train` gives its rows, or
-        (steps + 1,) for one run.
+        (steps + 1,) for one run. At most six.
+
+    Raises
+    ------
+    ValueError
+        If there are more names than looks to tell them apart.
     """
+    if len(histories) > len(SERIES):
+        raise ValueError(f"at most {len(SERIES)} curves can be told apart, not {len(histories)}")
     ax = ax or figure(7, 4)[1]
     for (name, losses), look in zip(histories.items(), SERIES, strict=False):
         losses = np.atleast_2d(losses)
