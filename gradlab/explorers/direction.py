@@ -19,6 +19,7 @@ __all__ = ["direction_explorer"]
 ERRORS = np.logspace(-12, 1, 53)  # of one entry, in units of the rms gradient
 COUNTS = (1, 2, 3, 5, 10, 20, 50, 100)
 HIDDEN = {21: 5, 201: 50, 2001: 500}  # hidden units by the number of parameters
+DRAWN = {21: 4000, 201: 2000, 2001: 400}  # directions, as many as a blink of an eye allows
 RULES = {"error bar of the noise": None, "cutoff 1e-7": 1e-7, "cutoff 1e-3": 1e-3}
 TRIALS = 400
 STEP = 1e-3
@@ -52,10 +53,10 @@ def direction_explorer(dpi: float = DPI) -> Explorer:
 
 
 class Slopes(NamedTuple):
-    """Slopes along ``TRIALS`` random directions, in units of the rms gradient."""
+    """Slopes along random directions, in units of the rms gradient."""
 
-    directions: np.ndarray  # (TRIALS, entries)
-    exact: np.ndarray  # (TRIALS,), and so are the next two
+    directions: np.ndarray  # (DRAWN, entries)
+    exact: np.ndarray  # (DRAWN,), and so are the next two
     numeric: np.ndarray
     bar: np.ndarray
 
@@ -70,7 +71,7 @@ def _slopes(entries: int) -> Slopes:
     loss = mlp.loss_function(X, y)
     rng = np.random.RandomState(0)
     directions = {
-        name: rng.standard_normal((TRIALS, *array.shape)) for name, array in params.items()
+        name: rng.standard_normal((DRAWN[entries], *array.shape)) for name, array in params.items()
     }
 
     def along(h: float) -> np.ndarray:
@@ -80,16 +81,15 @@ def _slopes(entries: int) -> Slopes:
         )
         return (up - down) / (2 * h)
 
-    def fourth_order(h: float) -> np.ndarray:
-        return (4 * along(h) - along(2 * h)) / 3
-
     h = STEP / math.sqrt(entries)
-    numeric, coarse = fourth_order(h), fourth_order(2 * h)
+    fine, middle, coarse = along(h), along(2 * h), along(4 * h)
+    numeric = (4 * fine - middle) / 3
+    truncation = np.abs(numeric - (4 * middle - coarse) / 3) / 10  # a sixteenth would be left
     noise = loss_noise(loss, params).level / h
-    flat = np.concatenate([directions[name].reshape(TRIALS, -1) for name in params], axis=1)
+    flat = np.concatenate([directions[name].reshape(DRAWN[entries], -1) for name in params], axis=1)
     gradient = np.concatenate([grads[name].ravel() for name in params])
     rms = np.sqrt(np.mean(gradient**2))
-    bar = SAFETY * noise + np.abs(numeric - coarse) / 10
+    bar = SAFETY * noise + truncation
     return Slopes(flat, flat @ gradient / rms, numeric / rms, bar / rms)
 
 
@@ -98,7 +98,7 @@ def _measured(entries: int, count: int) -> dict[str, np.ndarray]:
     """For each rule, the share of trials in which one of ``count`` directions finds the error."""
     slopes = _slopes(entries)
     rng = np.random.RandomState(1)
-    chosen = rng.randint(TRIALS, size=(TRIALS, count))
+    chosen = rng.randint(DRAWN[entries], size=(TRIALS, count))
     entry = rng.randint(entries, size=(TRIALS, 1))
     spoilt = slopes.directions[chosen, entry]
     numeric, bar = slopes.numeric[chosen], slopes.bar[chosen]
@@ -119,7 +119,8 @@ def _predicted(entries: int, count: int) -> dict[str, np.ndarray]:
     Along a Gaussian direction v the error of size q in entry i shows as ``q v_i``, which is normal.
     It exceeds a fixed bar b with the chance ``1 - erf(b / (q sqrt 2))``. A cutoff c compares it with
     ``2 c |g . v|``, normal too, ``sqrt(n)`` times as wide as one entry; the ratio of the two is a
-    Cauchy variable, hence ``1 - 2/pi arctan(2 c sqrt(n) / q)``.
+    Cauchy variable if there are enough entries for the two to be independent, hence
+    ``1 - 2/pi arctan(2 c sqrt(n) / q)``.
     """
     bar = np.median(_slopes(entries).bar)
     missed = {}
