@@ -1,9 +1,210 @@
-"""The gradient check that looks at one random direction in each array."""
+"""The gradient check that looks at one random direction in each array, whatever their size.
+
+The slope of the loss along a direction ``d`` is the scalar product of the gradient and ``d``. For a
+wrong gradient the two agree only if the error happens to be orthogonal to ``d``, and a Gaussian
+direction leaves no room for that: where the entries of ``d`` are +1 and -1, errors of equal size
+cancel every other time.
+"""
 
 from __future__ import annotations
 
-from gradlab.judging import Problem
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradlab.judging import (
+    Look,
+    Problem,
+    backward_bars,
+    look_closer,
+    relative_error,
+    said,
+    settled,
+)
+from gradlab.noise import SAFETY, UNIT, Probe, line_losses, probe, random_direction, rms
+from gradlab.report import ArrayReport
+from gradlab.signatures import describe, recognise
+
+__all__ = ["check_directions"]
+
+STEPS = 2.0 ** np.arange(-1, 6)  # times the step of the probe
+SAMPLE = 8
+SEARCHES = 3
 
 
-def check_directions(problem: Problem) -> dict:
-    raise NotImplementedError
+def check_directions(problem: Problem) -> dict[Hashable, ArrayReport]:
+    """Compare one slope in each array, and search for the guilty entry where it does not agree.
+
+    Parameters
+    ----------
+    problem
+        The loss and the gradient under test.
+    """
+    directions = {name: random_direction(problem.params[name].shape) for name in problem.names}
+    probes, slopes, numeric, curvatures = {}, {}, {}, {}
+    for name, direction in directions.items():
+        along = {name: direction}
+        probes[name] = probe(problem.loss, problem.params, along, problem.center, problem.noise)
+        slopes[name] = _slope(problem, name, direction, probes[name].step)
+        shape = direction.shape
+        numeric[name] = np.full(shape, slopes[name].best.numeric)
+        curvatures[name] = np.full(shape, probes[name].curvature)
+    backward = backward_bars(problem, numeric, curvatures)
+    return {
+        name: _judged(problem, name, directions[name], probes[name], slopes[name], backward[name])
+        for name in directions
+    }
+
+
+@dataclass(frozen=True)
+class _Slope:
+    """The slope along a direction, by Richardson extrapolation from several steps."""
+
+    values: np.ndarray
+    bars: np.ndarray
+
+    @property
+    def best(self) -> Look:
+        if not np.isfinite(self.bars).any():
+            return Look("nonfinite", math.nan, math.inf)
+        k = int(np.nanargmin(self.bars))
+        return Look("ok", float(self.values[k]), float(self.bars[k]))
+
+    def judge(self, analytic: float, backward: float) -> Look:
+        """``wrong`` if the gradient's slope lies outside the error bars of two steps at least."""
+        best = self.best
+        look = best._replace(error_bar=best.error_bar + backward)
+        if best.verdict != "ok" or abs(analytic - best.numeric) <= look.error_bar:
+            return look
+        outside = np.abs(analytic - self.values) > self.bars + backward
+        return look._replace(verdict="wrong" if np.count_nonzero(outside) > 1 else "undecided")
+
+
+def _slope(problem: Problem, name: Hashable, direction: np.ndarray, step: float) -> _Slope:
+    """Slopes ``(4 A(h) - A(2h)) / 3`` with their error bars, from central differences ``A``."""
+    lengths = step * STEPS
+    losses = line_losses(
+        problem.loss, problem.params, {name: direction}, (*lengths, *-lengths)
+    ).astype(float)
+    ups, downs = losses.reshape(2, -1)
+    with np.errstate(invalid="ignore"):
+        central = (ups - downs) / (2 * lengths)
+        level = np.maximum(problem.noise.level, UNIT * np.maximum(np.abs(ups), np.abs(downs)))
+        rounding = SAFETY * math.sqrt(0.5) * level / lengths
+        values = (4 * central[:-1] - central[1:]) / 3
+        bars = (4 * rounding[:-1] + rounding[1:]) / 3
+        truncation = np.abs(np.diff(values))
+        return _Slope(values[1:], bars[1:] + 2 * truncation)
+
+
+def _judged(
+    problem: Problem,
+    name: Hashable,
+    direction: np.ndarray,
+    seen: Probe,
+    slope: _Slope,
+    backward: np.ndarray,
+) -> ArrayReport:
+    gradient = problem.gradients[name]
+    if not np.isfinite(gradient).all():
+        index = tuple(int(i) for i in np.argwhere(~np.isfinite(gradient))[0])
+        hint = said("nonfinite", seen)
+        return ArrayReport(name, gradient.shape, "nonfinite", hint, worst_index=index)
+    analytic = float(np.vdot(gradient, direction))
+    look = slope.judge(analytic, float(np.linalg.norm(backward * direction)))
+    size = max(rms(gradient), abs(look.numeric))
+    verdict = settled(
+        look.verdict, size, look.error_bar, not gradient.any(), seen, problem.noise.unit
+    )
+    worst, hint = None, said(verdict, seen)
+    found = look._replace(numeric=math.nan)
+    if verdict == "wrong" and seen.change:
+        worst, found, verdict = _guilty_entry(problem, name, seen.step, backward)
+        hint = _signature(problem, name, seen.step, worst) if verdict == "wrong" else said(verdict, seen)
+    return ArrayReport(
+        name,
+        gradient.shape,
+        verdict,
+        hint,
+        relative_error(np.array(analytic), np.array(look.numeric)),
+        worst,
+        float(gradient[worst]) if worst is not None else analytic,
+        found.numeric if worst is not None else look.numeric,
+        found.error_bar if worst is not None else look.error_bar,
+        gradient,
+    )
+
+
+def _guilty_entry(
+    problem: Problem, name: Hashable, step: float, backward: np.ndarray
+) -> tuple[tuple[int, ...] | None, Look, str]:
+    """Halve the array until one entry is left whose gradient is wrong.
+
+    The error along a direction of random signs is the sum of those along its two halves, so four
+    evaluations tell which half has the larger one. If what is left turns out to be right (many
+    errors can cancel in a half), other signs are tried. Nothing but kinks is a verdict as well.
+    """
+    gradient = problem.gradients[name]
+    last, verdict = Look("wrong", math.nan, math.inf), "wrong"
+    for seed in range(SEARCHES):
+        signs = np.random.RandomState(10 + seed).choice([-1.0, 1.0], gradient.size)
+        entries, error = np.arange(gradient.size), None
+        while entries.size > 1:
+            if error is None:
+                error = _error_along(problem, name, step, signs, entries)
+            half = entries[: entries.size // 2]
+            of_half = _error_along(problem, name, step, signs, half)
+            if abs(of_half) >= abs(error - of_half):
+                entries, error = half, of_half
+            else:
+                entries, error = entries[half.size :], error - of_half
+        index = tuple(int(i) for i in np.unravel_index(int(entries[0]), gradient.shape))
+        look = look_closer(problem, name, [index], step, backward)[index]
+        if look.verdict == "wrong":
+            return index, look, "wrong"
+        if look.verdict == "kink":
+            last, verdict = look, "kink"
+            kinked = index
+    return (kinked, last, verdict) if verdict == "kink" else (None, last, verdict)
+
+
+def _error_along(
+    problem: Problem, name: Hashable, step: float, signs: np.ndarray, entries: np.ndarray
+) -> float:
+    """The gradient's slope minus that of the loss, along the signs of some of the entries."""
+    shape = problem.params[name].shape
+    direction = np.zeros(signs.shape)
+    direction[entries] = signs[entries]
+    length = math.sqrt(entries.size)
+    steps = np.array([2.0, 4.0]) * step / length
+    losses = line_losses(
+        problem.loss, problem.params, {name: direction.reshape(shape)}, (*steps, *-steps)
+    ).astype(float)
+    near, far = (losses[:2] - losses[2:]) / (2 * steps)
+    slope = (4 * near - far) / 3
+    return float(np.dot(np.ravel(problem.gradients[name])[entries], signs[entries]) - slope)
+
+
+def _signature(
+    problem: Problem, name: Hashable, step: float, worst: tuple[int, ...] | None
+) -> str:
+    """What a few entries, drawn at random, say about the mistake."""
+    gradient, parameter = problem.gradients[name], problem.params[name]
+    if worst is None or gradient.size < 2:
+        return ""
+    drawn = np.random.RandomState(3).choice(gradient.size, min(SAMPLE, gradient.size), replace=False)
+    truth, bars = np.empty(drawn.size), np.empty(drawn.size)
+    zeros = np.zeros(gradient.shape)
+    for place, entry in enumerate(drawn):
+        index = tuple(int(i) for i in np.unravel_index(int(entry), gradient.shape))
+        _, truth[place], bars[place] = look_closer(problem, name, [index], step, zeros)[index]
+    answer = gradient.ravel()[drawn]
+    size = max(np.abs(answer).max(), np.abs(truth).max(), 1e-300)
+    if (np.abs(answer - truth) <= np.maximum(bars, 1e-4 * size)).mean() > 0.5:
+        return "most entries of this array are right"
+    fit = max(1e-4, 10 * bars.max() / size)
+    signature = recognise(answer, truth, parameter.ravel()[drawn], fit)
+    known = signature and signature.kind in ("zero", "ratio", "decay", "sign decay", "shifted")
+    return describe(signature) if known else ""

@@ -230,7 +230,7 @@ def _told_apart(analytic: float, numeric: float, bar: float) -> tuple[str, str]:
     Of the numeric one no more are shown than its error bar leaves certain; "0" if that is none.
     """
     size, off = max(abs(analytic), abs(numeric)), abs(analytic - numeric)
-    wanted = 4 if not off else max(4, 2 + math.ceil(math.log10(size / off)))
+    wanted = max(4, 2 + math.ceil(math.log10(size / off))) if 0 < off < math.inf else 4
     if abs(numeric) <= bar:
         return f"{analytic:.{wanted}g}", "0"
     certain = int(math.log10(abs(numeric) / bar)) if bar else wanted

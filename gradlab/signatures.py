@@ -52,12 +52,15 @@ def recognise(
         by a constant, right but for some entries, off by less than a thousandth.
     """
     answer, truth = np.asarray(answer, dtype=float), np.asarray(truth, dtype=float)
-    if answer.shape != truth.shape or not np.isfinite(answer).all() or not truth.any():
+    if answer.shape != truth.shape or not np.isfinite(answer).all():
         return None
     if not answer.any():
         return Signature("zero")
     largest = max(np.abs(answer).max(), np.abs(truth).max())
-    ratio = constant_ratio(answer, truth, rtol) if truth.size > 1 else answer.item() / truth.item()
+    ratio = None
+    if truth.any():
+        many = truth.size > 1
+        ratio = constant_ratio(answer, truth, rtol) if many else answer.item() / truth.item()
     if ratio is not None and abs(ratio - 1) > SMALL and (truth.size > 1 or _telling(ratio, rtol)):
         return Signature("ratio", ratio)
 
