@@ -1,0 +1,105 @@
+"""The instructor's guide and the glossary say what the notebooks and the package say."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+
+import check_notebooks
+import nbformat
+import pytest
+from conftest import ROOT
+
+from gradlab import exercises
+from gradlab.report import VERDICTS
+
+GUIDE = (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8")
+GLOSSARY = (ROOT / "notebooks" / "GLOSSARY.md").read_text(encoding="utf-8")
+TERMS = re.findall(r"^\*\*(.+?)\*\* — (.+) \((\d\d(?:, \d\d)*)\)\.$", GLOSSARY, re.MULTILINE)
+PROSE = {
+    path.name[:2]: "\n".join(
+        cell.source for cell in nbformat.read(path, as_version=4).cells if cell.id != "setup"
+    )
+    for path in check_notebooks.notebook_paths()
+}
+
+
+def minutes(head: str) -> int:
+    """The time that a notebook's head states, as "about an hour and a quarter" or "75 minutes"."""
+    stated = re.search(r"\*\*Time\*\* (?:about )?([^.]+)\.", head)[1]
+    if found := re.fullmatch(r"(\d+) minutes", stated):
+        return int(found[1])
+    hours = {
+        "an hour": 60,
+        "an hour and a quarter": 75,
+        "an hour and a half": 90,
+        "two hours": 120,
+    }
+    return hours[stated]
+
+
+def test_the_syllabus_says_what_the_notebooks_say():
+    rows = re.findall(
+        r"^\| \[(\w+)\]\(\1\.ipynb\) \| ([^|]+) \| (\d+) \|", GUIDE, flags=re.MULTILINE
+    )
+    said = {}
+    for path in check_notebooks.notebook_paths():
+        head = nbformat.read(path, as_version=4).cells[0].source
+        title = re.sub(r"^# \d\. ", "", head.splitlines()[0])
+        said[path.stem] = (title, str(minutes(head)))
+    assert {name: (title, time) for name, title, time in rows} == said
+
+
+def test_the_guide_lists_every_exercise():
+    titles = []
+    for lesson in exercises.LESSONS:
+        importlib.import_module(f"gradlab.exercises.lesson{lesson}")
+    for name, exercise in sorted(exercises._registered.items()):
+        if re.match(r"0[1-9]_", name):
+            titles.append(exercise.title)
+    listed = re.findall(r"^\| (\d\.\d [^|]+) \|", GUIDE, flags=re.MULTILINE)
+    assert listed == sorted(titles)
+
+
+def test_sections_that_the_plans_name_exist():
+    named = re.findall(r"\*([A-Z][^*|]+)\*(?= \||,| and)", GUIDE.split("## Plans")[1])
+    headings = [text for prose in PROSE.values() for _, text in check_notebooks.headings(prose)]
+    missing = [name for name in named if not any(text.startswith(name) for text in headings)]
+    assert missing == ["File, Save a copy in Drive"][: len(missing)]
+    assert len(named) > 5
+
+
+@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL))
+def test_code_of_the_guide_runs(block, capsys):
+    exec(compile(block, "README.md", "exec"), {})
+    assert "wrong" in capsys.readouterr().out
+
+
+def test_the_key_of_a_class_is_one_command():
+    assert "python -m gradlab.bugs --seeds 1-30" in GUIDE
+    command = [sys.executable, "-m", "gradlab.bugs", "--seeds", "1-30"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 30
+
+
+# ------------------------------------------------------------------------------------- glossary
+
+
+def test_terms_stand_once_and_in_order():
+    names = [name.lower() for name, _, _ in TERMS]
+    assert names == sorted(set(names)) and len(names) > 30
+    assert len(names) == GLOSSARY.count("\n**")
+
+
+@pytest.mark.parametrize(("term", "lessons"), [(name, lessons) for name, _, lessons in TERMS])
+def test_the_notebook_that_is_named_uses_the_term(term, lessons):
+    words = r"[\s_-]+".join(map(re.escape, re.split(r"[ -]", term)))
+    for lesson in lessons.split(", "):
+        assert re.search(words, PROSE[lesson], re.IGNORECASE), f"{lesson} does not say {term}"
+
+
+def test_verdicts_are_the_package_s_own():
+    assert dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", GLOSSARY, re.MULTILINE)) == VERDICTS
+    assert re.findall(r"^\| `(\w+)`", GLOSSARY, re.MULTILINE) == list(VERDICTS)
