@@ -24,7 +24,7 @@ BUGS: Mapping[str, tuple[Backward, Network]] = {
     "bias gradient a scalar": (course.bias_summed_to_scalar, COURSE),
     "bias gradient through X": (course.bias_through_inputs, COURSE),
     "wrong sign in W1": (course.one_wrong_sign, COURSE),
-    "sigma' left out": (course.missing_derivative, COURSE),
+    "σ′ left out": (course.missing_derivative, COURSE),
     "updated W2, rate 0.5": (partial(course.updated_w2, learning_rate=0.5), COURSE),
     "updated W2, rate 0.001": (partial(course.updated_w2, learning_rate=0.001), COURSE),
     "L2 gradient forgotten": (variations.penalty_forgotten, PENALISED),

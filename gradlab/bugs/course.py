@@ -315,7 +315,7 @@ ENTRIES = (
     ),
     Bug(
         name="missing_derivative",
-        title="sigma' left out",
+        title="σ′ left out",
         wrong="dZ1 is dH: the factor H(1 - H) is missing.",
         reported="Bot-Academy#3; blog.primen.dk",
         function=missing_derivative,

@@ -88,7 +88,7 @@ def fingerprint_shapes(
     for ax in panels[:, 0]:
         ax.set_ylabel("relative error")
     if len(curves) > 1:
-        panels.flat[1].legend(loc="lower left", frameon=False, fontsize=10)
+        panels.flat[1].legend(loc="upper left", bbox_to_anchor=(0, 0.88), frameon=False)
     return panels
 
 
