@@ -1,0 +1,306 @@
+"""What the prose of notebooks 04, 05 and 07 says, and no cell of them computes, holds.
+
+``says`` keeps the two together: a sentence that is rewritten takes its test along.
+"""
+
+from __future__ import annotations
+
+import nbformat
+import numpy as np
+import pytest
+from conftest import ROOT
+
+import gradlab
+from gradlab import mlp
+from gradlab.bugs.networks import RELU, draw, dropout
+from gradlab.judging import relative_error
+
+U = 2.0**-53
+X, y = gradlab.paraboloid()
+LOSS = mlp.loss_function(X, y)
+
+
+def says(notebook, *phrases):
+    (path,) = (ROOT / "notebooks").glob(f"{notebook}_*.ipynb")
+    prose = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+    for phrase in phrases:
+        assert phrase in prose
+
+
+def gradient(params, loss=LOSS):
+    return mlp.backward(params, mlp.forward(params, loss.X)[1], loss.y)
+
+
+def along(step, name="W1", index=(1, 1)):
+    """The loss of the notebooks' network with one entry moved by ``step``."""
+    params = mlp.init_params(seed=0)
+    params[name][index] += step
+    return LOSS(params)
+
+
+def off(eps):
+    slope = gradient(mlp.init_params(seed=0))["W1"][1, 1]
+    return abs((along(eps) - along(-eps)) / (2 * eps) - slope)
+
+
+# ------------------------------------------------------------------------------------------- 04
+
+
+def test_the_hints_about_the_best_epsilon():
+    says(
+        "04",
+        "At ε = 0.001 the truncation error is about 3e-10",
+        "Rounding at 0.001 is about 1.5e-14",
+        "At 1e-4: about 3e-12 against 1.5e-13. At 1e-5: about 3e-14 against 1.5e-12",
+        "its loss, about 0.135",
+    )
+    assert along(0) == pytest.approx(0.135, abs=5e-4)
+    assert off(1e-3) == pytest.approx(3e-10, rel=0.15)
+    for eps, truncation, rounding in (
+        (1e-3, 3e-10, 1.5e-14),
+        (1e-4, 3e-12, 1.5e-13),
+        (1e-5, 3e-14, 1.5e-12),
+    ):
+        third = off(1e-2) / 1e-4  # L'''/6
+        assert third * eps**2 == pytest.approx(truncation, rel=0.15)
+        assert U * along(0) / eps == pytest.approx(rounding, rel=0.01)
+
+
+def test_the_rounding_error_is_about_u_times_the_loss_over_the_step():
+    says("04", r"\frac{2u|L|}{\varepsilon}\ \text{(forward)}")
+    for eps in np.logspace(-10, -7, 4):
+        errors = [off(eps * factor) * factor for factor in np.linspace(1, 2, 50)]
+        assert 0.2 < np.median(errors) / (U * along(0) / eps) < 2
+
+
+@pytest.mark.parametrize(
+    ("method", "low", "high"), [("forward", 1e-8, 1e-7), ("central", 3e-12, 3e-11)]
+)
+def test_the_bottoms_of_the_two_vs(method, low, high):
+    says("04", "a few 1e-8 forward, about 1e-11 central", "61 steps from 1e-15 to 1")
+    params = mlp.init_params(seed=0)
+    curve = gradlab.error_curve(LOSS, params, gradient(params), vectorized=True)
+    assert len(curve.eps) == 61
+    assert curve.eps[[0, -1]] == pytest.approx([1e-15, 1])
+    assert low < curve.best(method).error < high
+
+
+def test_the_rules_of_thumb_for_the_step():
+    says("04", "near 1e-5 whenever", "the best step is near 1e-8")
+    for seed in range(5):
+        params = mlp.init_params(seed=seed)
+        curve = gradlab.error_curve(LOSS, params, gradient(params), vectorized=True)
+        assert 2e-6 < curve.best("central").eps < 2e-4
+        assert 1e-9 < curve.best("forward").eps < 1e-7
+
+
+def test_a_gradient_of_21_entries_takes_42_evaluations():
+    says("04", "a gradient of 21 entries takes 42", "42")
+    (path,) = (ROOT / "notebooks").glob("04_*.ipynb")
+    cells = {cell.id: cell.source for cell in nbformat.read(path, as_version=4).cells}
+    code = cells["solution-numerical-gradient"].split("```python\n")[1].split("```")[0]
+    solution, calls = {"np": np}, []
+    exec(code, solution)
+    params = mlp.init_params(seed=0)
+    solution["numerical_gradient"](lambda p: calls.append(1) or LOSS(p), params, 1e-5)
+    assert len(calls) == 42
+
+
+def test_the_loss_is_a_parabola_behind_the_sigmoid_only():
+    says("04", "the loss is a **parabola** in each of their entries")
+    for name, parabola in (("W1", False), ("b1", False), ("W2", True), ("b2", True)):
+        values = [along(step, name, (0, 0)) for step in (0.0, 0.5, 1.0, 1.5)]
+        assert (abs(np.diff(values, 3)[0]) < 1e-14) == parabola
+
+
+# ------------------------------------------------------------------------------------------- 05
+
+
+@pytest.fixture(scope="module")
+def exercise():
+    """The exercise with its own numbers, and the relative errors of 200 orders of its samples."""
+    stream = np.random.RandomState(42)
+    X, y = gradlab.paraboloid(20, stream)
+    params = {
+        "W1": stream.normal(0, 2 / 7, (2, 5)),
+        "b1": np.zeros((1, 5)),
+        "W2": stream.normal(0, 2 / 6, (5, 1)),
+        "b2": np.zeros((1, 1)),
+    }
+    loss = mlp.loss_function(X, y)
+    analytic = gradient(params, loss)
+    errors = {name: [] for name in params}
+    for seed in range(200):
+        order = np.random.RandomState(seed).permutation(20)
+        shuffled = mlp.loss_function(X[order], y[order])
+        numeric = gradlab.numerical_gradient(shuffled, params, eps=1e-5, vectorized=True)
+        for name in params:
+            errors[name].append(relative_error(analytic[name], numeric[name]))
+    return loss, params, analytic, errors
+
+
+PUBLISHED = {"W1": 1.8299e-10, "b1": 3.4248e-11, "W2": 5.8844e-12, "b2": 1.0700e-12}
+
+
+@pytest.mark.parametrize(("name", "published"), PUBLISHED.items())
+def test_the_published_figures_lie_among_ours_and_in_the_same_decade(exercise, name, published):
+    says("05", f"{published:.4e} for `{name}`", "each published value sits among them")
+    errors = exercise[-1][name]
+    assert min(errors) < published < max(errors)
+    assert np.floor(np.log10(np.median(errors))) == np.floor(np.log10(published))
+
+
+def test_one_number_has_only_a_few_errors_and_ten_have_many(exercise):
+    says("05", "`b2` is a single number")
+    errors = exercise[-1]
+    assert len(np.unique(np.round(np.log10(errors["b2"]), 6))) < 20
+    assert len(np.unique(np.round(np.log10(errors["W1"]), 6))) > 150
+
+
+def test_what_relative_errors_say():
+    says("05", "A relative error near 1 means a wrong sign or a missing array, one third a factor")
+    n = np.array([0.3, -2.0, 1.0])
+    assert relative_error(-n, n) == pytest.approx(1)
+    assert relative_error(0 * n, n) == pytest.approx(1)
+    assert relative_error(2 * n, n) == pytest.approx(1 / 3)
+
+
+def test_the_famous_exercise_fails_its_own_rule():
+    """Its network, and this time its own backward pass instead of fourth-order differences."""
+    says("05", "its own noise is 1.2e-7", "compares with **2e-7**")
+    rng = np.random.RandomState(1)
+    x, labels = rng.randn(4, 3), np.array([[1, 1, 0]])
+    shapes = {"W1": (5, 4), "b1": (5, 1), "W2": (3, 5), "b2": (3, 1), "W3": (1, 3), "b3": (1, 1)}
+    params = {name: rng.randn(*shape) for name, shape in shapes.items()}
+
+    def forward(p):
+        A1 = np.maximum(0, p["W1"] @ x + p["b1"])
+        A2 = np.maximum(0, p["W2"] @ A1 + p["b2"])
+        return A1, A2, 1 / (1 + np.exp(-(p["W3"] @ A2 + p["b3"])))
+
+    def loss(p):
+        a = forward(p)[-1]
+        return -np.mean(labels * np.log(a) + (1 - labels) * np.log(1 - a))
+
+    A1, A2, a = forward(params)
+    d3 = (a - labels) / 3
+    d2 = params["W3"].T @ d3 * (A2 > 0)
+    d1 = params["W2"].T @ d2 * (A1 > 0)
+    parts = (d1 @ x.T, d1.sum(1), d2 @ A1.T, d2.sum(1), d3 @ A2.T, d3.sum(1))
+    analytic = np.concatenate([part.ravel() for part in parts])
+
+    def error(**settings):
+        numeric = gradlab.numerical_gradient(loss, params, **settings)
+        return relative_error(analytic, np.concatenate([n.ravel() for n in numeric.values()]))
+
+    assert error(eps=1e-7) == pytest.approx(1.2e-7, rel=0.05)
+    assert error(eps=1e-4) < 1e-9
+    assert error(method="central4", eps=1e-3) < 1e-9  # the truth of the notebook
+
+
+def test_a_larger_loss_is_judged_alike(exercise):
+    says("05", "bar and gradient grow together", "the differences grow by 1000")
+    loss, params, analytic, _ = exercise
+    wrong = {**analytic, "W1": 1.001 * analytic["W1"]}
+    for factor in (1e-3, 1, 1e3):
+        for grads, verdict in ((analytic, "ok"), (wrong, "wrong")):
+            scaled = {name: factor * g for name, g in grads.items()}
+            report = gradlab.check_gradients(lambda p, f=factor: f * loss(p), params, scaled)
+            assert report.verdict == verdict
+
+
+# ------------------------------------------------------------------------------------------- 07
+
+
+def test_the_complex_step_is_as_good_as_backpropagation():
+    says("07", "right to the last digits", "stays near 1e-16")
+    params = mlp.init_params(seed=0)
+    numeric = gradlab.numerical_gradient(LOSS, params, method="complex", eps=1e-20)
+    for name, analytic in gradient(params).items():
+        assert relative_error(analytic, numeric[name]) < 1e-15
+
+
+def test_the_complex_step_errs_as_much_as_the_central_difference_to_the_other_side():
+    says("07", "with the other sign")
+    params = mlp.init_params(seed=0)
+    truth = gradient(params)["W1"]
+    central, sideways = (
+        gradlab.numerical_gradient(LOSS, params, method=method, eps=1e-2)["W1"] - truth
+        for method in ("central", "complex")
+    )
+    np.testing.assert_allclose(sideways, -central, rtol=0.02, atol=1e-10)
+
+
+def test_best_errors_of_the_higher_orders():
+    says("07", "Expected: about 1e-11, 1e-13 and less than that")
+    params = mlp.init_params(seed=0)
+    methods = ("central", "central4", "richardson")
+    curve = gradlab.error_curve(LOSS, params, gradient(params), methods, vectorized=True)
+    central, fourth, sixth = (curve.best(method) for method in methods)
+    assert 3e-12 < central.error < 3e-11
+    assert 3e-14 < fourth.error < 5e-13
+    assert sixth.error < fourth.error
+    assert central.eps < fourth.eps < sixth.eps
+
+
+def test_float32_has_half_a_billion_times_the_rounding_error():
+    says("07", "half a billion", "The cube root of 2**29 is about 800", "two digits are left")
+    assert 2.0**-24 / U == 2**29
+    assert 2**29 == pytest.approx(0.5e9, rel=0.1)
+    assert (2**29) ** (1 / 3) == pytest.approx(800, rel=0.02)
+    data = [a.astype(np.float32) for a in (X, y)]
+    params = {name: a.astype(np.float32) for name, a in mlp.init_params(seed=0).items()}
+    loss = mlp.loss_function(*data)
+    curve = gradlab.error_curve(
+        loss, params, gradient(params, loss), "central", np.logspace(-5, -4, 5)
+    )
+    assert 1e-3 < np.median(curve.errors["central"]) < 1e-1
+
+
+def test_a_small_mistake_hides_at_large_steps():
+    says("07", "The tiny mistake hides at large steps", "a slope of one and a half")
+    params = mlp.init_params(seed=0)
+    grads = gradient(params)
+    wrong = {**grads, "W1": 1.001 * grads["W1"]}
+    stream = np.random.RandomState(2)
+    v = {name: stream.normal(size=array.shape) for name, array in params.items()}
+    gv = sum(np.sum(wrong[name] * v[name]) for name in params)
+    steps = 10.0 ** np.arange(-7, 0.1, 0.5)
+    remainders = [
+        abs(LOSS({name: params[name] + h * v[name] for name in params}) - LOSS(params) - h * gv)
+        for h in steps
+    ]
+    slopes = np.diff(np.log10(remainders)) / 0.5
+    assert slopes[0] == pytest.approx(1, abs=0.1)
+    assert slopes[9:11] == pytest.approx(2, abs=0.2)
+    assert np.any(np.abs(slopes - 1.5) < 0.25)
+
+
+def test_without_a_kink_nothing_is_truncated():
+    says("07", "Below it the loss is a parabola in every entry")
+    for seed in range(20):
+        loss, params, grads = RELU.at(*draw(seed))
+        numeric = gradlab.numerical_gradient(loss, params, eps=1e-4, vectorized=True)
+        assert max(relative_error(grads[name], numeric[name]) for name in grads) < 1e-9
+
+
+def test_two_masks_differ_in_the_loss_by_a_few_hundredths():
+    says("07", "typically differ in the loss by 0.03")
+    stream, params = np.random.RandomState(0), mlp.init_params(seed=0)
+    losses = [
+        dropout((stream.uniform(size=(20, 5)) < 0.8) / 0.8).loss_function(X, y)(params)
+        for _ in range(200)
+    ]
+    assert np.median(np.abs(np.diff(losses))) == pytest.approx(0.03, rel=0.3)
+
+
+def test_asleep_a_backward_pass_may_contain_any_mistake():
+    says(
+        "07", "How many mistakes in the backward pass of the first layer would you notice?", "None."
+    )
+    params, X, y = draw(3)
+    params["b1"][:] = -10
+    right = RELU.at(params, X, y)
+    numeric = gradlab.numerical_gradient(right.loss, params)
+    for factor in (1, -1, 20):
+        assert relative_error(factor * right.grads["W1"], numeric["W1"]) == 0
