@@ -128,6 +128,16 @@ def test_directions_name_the_entry_for_about_a_hundredth_of_the_work(scale, larg
     assert large["evaluations"] < 0.015 * 2 * 16_401
 
 
+def test_a_network_ten_times_as_large_sets_back_every_rule_by_half_a_decade():
+    from gradlab.explorers import direction
+
+    sizes = direction.ERRORS
+    for rule, small in direction._predicted(201, 1).items():
+        large = direction._predicted(2001, 1)[rule]
+        decades = np.log10(sizes[np.argmax(large > 0.5)] / sizes[np.argmax(small > 0.5)])
+        assert 0.25 <= decades <= 0.75
+
+
 def test_a_billion_parameters_on_paper(scale, capsys):
     run(scale, ["billions-estimate"], {"np": np})
     printed = capsys.readouterr().out
