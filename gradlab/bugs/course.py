@@ -1,4 +1,8 @@
-"""Bugs in the backward pass of the course's network: arithmetic, the chain, the biases, shapes."""
+"""Bugs in the backward pass of the course's network: arithmetic, the chain, the biases, shapes.
+
+The functions with a bug are exhibits, here and in the modules beside this one: they are written as
+their authors would have written them, and the comment marks the line that is wrong.
+"""
 
 from __future__ import annotations
 

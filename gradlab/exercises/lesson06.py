@@ -121,7 +121,7 @@ def judge_unused_samples(function: Any) -> str:
     for ignored in ([19], [], [0, 1, 2], [4, 11]):
         found = call(function, _loss_that_ignores(ignored), y_hat, y)
         _judge_indices(found, ignored, len(y))
-    return "It finds the sample that an off-by-one lost, and that no gradient check misses."
+    return "It finds the sample that an off-by-one lost, which no gradient check can do."
 
 
 def _loss_that_ignores(rows: list[int]):
