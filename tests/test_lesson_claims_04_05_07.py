@@ -12,6 +12,7 @@ from conftest import ROOT
 
 import gradlab
 from gradlab import mlp
+from gradlab.bugs import suspect_b
 from gradlab.bugs.networks import RELU, draw, dropout
 from gradlab.judging import relative_error
 
@@ -207,6 +208,15 @@ def test_a_larger_loss_is_judged_alike(exercise):
             scaled = {name: factor * g for name, g in grads.items()}
             report = gradlab.check_gradients(lambda p, f=factor: f * loss(p), params, scaled)
             assert report.verdict == verdict
+
+
+def test_the_report_says_where_the_liar_went_wrong(exercise):
+    says("05", "look at the step that carries the error signal back past `W2`")
+    loss, params, _, _ = exercise
+    lie = suspect_b(params, mlp.forward(params, loss.X)[1], loss.y)
+    report = gradlab.check_gradients(loss, params, lie)
+    last = str(report).splitlines()[-1]
+    assert "look at the step that carries the error signal back past W2" in last
 
 
 # ------------------------------------------------------------------------------------------- 07
