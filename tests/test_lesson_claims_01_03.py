@@ -56,6 +56,18 @@ def test_the_suspects_look_alike():
         }
 
 
+def test_one_suspect_is_right_and_the_other_is_not():
+    says("01", "One of them computes the gradient. The other has a mistake in it")
+    params = mlp.init_params(seed=0)
+    _, cache = mlp.forward(params, X)
+    loss = mlp.loss_function(X, y)
+    verdicts = [
+        gradlab.check_gradients(loss, params, suspect(params, cache, y)).passed
+        for suspect in (suspect_a, suspect_b)
+    ]
+    assert sorted(verdicts) == [False, True]
+
+
 def test_the_loss_before_any_nudge():
     says("01", "the loss is about 0.1 at the start", "That is why 21 numbers")
     params = mlp.init_params(seed=0)
