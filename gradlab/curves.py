@@ -282,7 +282,7 @@ def taylor_test(loss: Loss, params: Params, grads: Gradients, seed: int = 0) -> 
     ``r(h) = |L(x + h v) - L(x) - h g.v|`` is of second order in h if g is the gradient, and of
     first order if it is not: no step to choose and no tolerance (P. E. Farrell, D. A. Ham, S. W.
     Funke, M. E. Rognes, "Automated derivation of the adjoint of high-level transient finite element
-    programs", SIAM J. Sci. Comput. 35, 2013, section 5.1). The steps used are the smallest at which
+    programs", SIAM J. Sci. Comput. 35, 2013). The steps used are the smallest at which
     the remainder still stands well above the noise of the loss, in float64 and float32 alike:
     there a small mistake shows most.
 

@@ -46,6 +46,7 @@ Steps = Mapping[str, np.ndarray]
 # arrays of an evaluation, several times as large, should stay below 128 kB: beyond, many allocators
 # take fresh pages from the system every time, which made an evaluation three times slower.
 STACK_COPIES, STACK_NUMBERS = 96, 2**13
+BLOCK = 1024  # entries whose moves are computed together
 
 
 class Formula(NamedTuple):
@@ -159,7 +160,8 @@ def difference(
     total = np.zeros(np.shape(losses[formula.quotients[0][0]]))
     for a, b, weight in formula.quotients:
         run = np.subtract(points[a], points[b], dtype=np.float64)
-        rise = losses[a] - losses[b]
+        with np.errstate(invalid="ignore"):  # of two infinite losses: nan
+            rise = losses[a] - losses[b]
         total += weight * np.divide(rise, run, out=np.zeros_like(total), where=run != 0)
     return total
 
@@ -196,8 +198,10 @@ def moved(array: np.ndarray, step: np.ndarray, offset: float | np.ndarray) -> np
 
 
 def require_visible(arrays: Params, steps: Steps, offsets: Sequence[float]) -> None:
+    """Refuse, with a ValueError, steps that rounding takes back when they are added to an entry."""
+    shortest = min(abs(offset) for offset in offsets if offset)
     for name, array in arrays.items():
-        lost = moved(array, steps[name], max(offsets)) == array
+        lost = moved(array, steps[name], shortest) == array
         if lost.any():
             index = validation.first_index(lost)
             raise ValueError(
@@ -297,11 +301,16 @@ class Sweep(NamedTuple):
     offsets: tuple[float, ...]
     vectorized: bool
 
-    def blocks(self) -> Iterator[Block]:
-        """The same blocks for any number of workers, so that the numbers are the same too."""
-        length = -(-_count(self.params) // 32)
-        if self.vectorized:  # no less than one full stack
-            length = max(length, self._stack_length() // len(self.offsets))
+    def blocks(self, shares: int = 1) -> Iterator[Block]:
+        """At least so many blocks, if there are as many entries; none larger than BLOCK.
+
+        Stacks are cut in the same way for one worker and for many: the length of a stack must not
+        change a number.
+        """
+        if self.vectorized:
+            length = max(BLOCK // 32, self._stack_length() // len(self.offsets))
+        else:
+            length = min(-(-_count(self.params) // shares), BLOCK)
         for name, array in self.params.items():
             for start in range(0, array.size, length):
                 yield Block(name, start, min(start + length, array.size))

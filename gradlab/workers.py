@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["require_workers", "spread"]
 
+SHARES = 32  # blocks at least: enough to keep a handful of workers busy to the end
+
 
 def require_workers(workers: int | Callable) -> int | Callable:
     """A number of processes, at least 1 (-1 becomes one for each core), or a map-like function.
@@ -56,7 +58,7 @@ def spread(
     """
     if not sweep.vectorized:
         _require_own_argument(sweep)
-    blocks, task = list(sweep.blocks()), _Task(sweep)
+    blocks, task = list(sweep.blocks(SHARES)), _Task(sweep)
     losses = _mapped(workers, task, blocks) if callable(workers) else _pooled(workers, task, blocks)
     for block, done in zip(blocks, losses, strict=True):
         yield block, done

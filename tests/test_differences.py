@@ -349,6 +349,7 @@ def test_a_loss_that_reads_other_arrays_cannot_be_given_complex_ones():
         ({"eps": np.inf}, ValueError, "eps must be positive"),
         ({"eps": "small"}, TypeError, "eps must be a positive number"),
         ({"eps": 1e-17}, ValueError, r"too small for params\['w'\]\[0\] = 1.0"),
+        ({"eps": 4e-16, "method": "richardson"}, ValueError, "adding it changes nothing"),
         ({"method": "backward"}, ValueError, "unknown method 'backward'; choose one of 'forward'"),
         ({"method": None}, ValueError, "unknown method"),
         ({"loss": 3.0}, TypeError, "loss must be a function"),
@@ -385,6 +386,13 @@ def test_bad_input_gets_one_sentence_before_anything_is_moved(arguments, error, 
 def test_a_loss_that_is_complex_only_now_and_then():
     with pytest.raises(TypeError, match="real number"):
         numerical_gradient(lambda p: np.emath.sqrt(p["w"][0]), {"w": np.array([1e-9])}, eps=1e-3)
+
+
+def test_infinity_becomes_nan_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        numeric = numerical_gradient(lambda p: np.inf, {"w": np.ones(2)})
+    assert np.isnan(numeric["w"]).all()
 
 
 def test_nan_is_handed_on():
