@@ -66,6 +66,17 @@ def test_the_same_seed_gives_the_same_numbers_and_no_two_seeds_do():
     assert len({numbers(seed) for seed in range(2000)}) == 2000
 
 
+def test_it_runs_on_a_network_of_any_size():
+    for seed in range(16):
+        grads = course_problem(mystery(seed), sizes=(2, 1, 1)).grads
+        assert {name: array.shape for name, array in grads.items()} == {
+            "W1": (2, 1),
+            "b1": (1, 1),
+            "W2": (1, 1),
+            "b2": (1, 1),
+        }
+
+
 def test_it_neither_changes_the_parameters_nor_the_cache():
     for seed in range(50):
         params, X, y = networks.draw(seed)

@@ -62,34 +62,34 @@ class Family:
     backward: Callable[[Params, Params, np.ndarray, str, float], Grads]
 
 
-def factor(params, cache, y, where, amount):
+def factor(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Grads:
     grads = mlp.backward(params, cache, y)
     grads[where] = amount * grads[where]
     return grads
 
 
-def sign(params, cache, y, where, amount):
+def sign(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Grads:
     grads = mlp.backward(params, cache, y)
     grads[where] = -amount * grads[where]
     return grads
 
 
-def output(params, cache, y, where, amount):
+def output(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Grads:
     return {name: amount * g for name, g in mlp.backward(params, cache, y).items()}
 
 
-def penalty(params, cache, y, where, amount):
+def penalty(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Grads:
     grads = mlp.backward(params, cache, y)
     grads[where] = grads[where] + amount * params[where]
     return grads
 
 
-def updated(params, cache, y, where, amount):
+def updated(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Grads:
     dW2 = mlp.backward(params, cache, y)["W2"]
     return mlp.backward(dict(params) | {"W2": params["W2"] - amount * dW2}, cache, y)
 
 
-def slope(params, cache, y, where, amount):
+def slope(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Grads:
     X, H = cache["X"], cache["H"]
     grads = mlp.backward(params, cache, y)
     dH = (cache["y_hat"] - y) / len(y) @ params["W2"].T
@@ -97,15 +97,15 @@ def slope(params, cache, y, where, amount):
     return grads | {"W1": X.T @ dZ1, "b1": rows_summed(dZ1)}
 
 
-def clipping(params, cache, y, where, amount):
+def clipping(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Grads:
     grads = mlp.backward(params, cache, y)
-    second_largest = np.sort(np.abs(grads[where]), axis=None)[-2]
+    second_largest = np.sort(np.abs(grads[where]), axis=None)[-2:][0]
     limit = amount * second_largest
     grads[where] = np.clip(grads[where], -limit, limit)
     return grads
 
 
-def one_entry(params, cache, y, where, amount):
+def one_entry(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Grads:
     grads = mlp.backward(params, cache, y)
     grads[where] = grads[where].copy()
     largest = np.unravel_index(np.argmax(np.abs(grads[where])), grads[where].shape)
