@@ -200,8 +200,8 @@ def mystery(seed: int) -> Backward:
     """A backward pass of the course's network with a mistake in it.
 
     Its name, its ``repr`` and its source say nothing about the mistake; ``python -m gradlab.bugs
-    --seeds 1-30`` prints the answers. What the check at its default settings says about it is
-    always ``wrong``.
+    --seeds 1-30`` prints the answers, for a learner who knows the seed as well: where that matters,
+    hand out gradients and not seeds. The check at its default settings always calls it ``wrong``.
 
     Parameters
     ----------
