@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gradlab.plots.bughunt import *
 from gradlab.plots.differences import *
+from gradlab.plots.heatmap import *
 from gradlab.plots.network import *
 from gradlab.plots.scale import *
 from gradlab.plots.style import *
