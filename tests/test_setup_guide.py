@@ -103,3 +103,9 @@ def test_the_notebook_that_is_named_uses_the_term(term, lessons):
 def test_verdicts_are_the_package_s_own():
     assert dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", GLOSSARY, re.MULTILINE)) == VERDICTS
     assert re.findall(r"^\| `(\w+)`", GLOSSARY, re.MULTILINE) == list(VERDICTS)
+
+
+def test_the_number_of_exercises_in_the_changelog():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| (\d\.\d) ", GUIDE, flags=re.MULTILINE)
+    assert f"with {len(listed)}\n  exercises" in changelog
