@@ -85,8 +85,14 @@ def plain_loop(case: Case) -> Check:
     return check
 
 
-def gradlab_loop(case: Case) -> Check:
-    return lambda: case.accepts(numerical_gradient(case.loss, case.params, eps=EPS, progress=False))
+def gradlab_loop(case: Case, entries: int | None = None) -> Check:
+    loss, params, grads = _some(case, entries)
+
+    def check() -> bool:
+        numeric = numerical_gradient(loss, params, eps=EPS, progress=False)
+        return case._replace(grads=grads).accepts(numeric)
+
+    return check
 
 
 def gradlab_stacked(case: Case) -> Check:
@@ -95,42 +101,52 @@ def gradlab_stacked(case: Case) -> Check:
     )
 
 
-def gradlab_check(case: Case) -> Check:
-    return lambda: check_gradients(case.loss, case.params, case.grads, progress=False).passed
+def gradlab_check(case: Case, entries: int | None = None) -> Check:
+    loss, params, grads = _some(case, entries)
+    return lambda: check_gradients(loss, params, grads, progress=False).passed
+
+
+def _some(case: Case, entries: int | None) -> tuple[Callable, dict, dict]:
+    """The loss, the parameters and the gradient; or so many entries of W1, as views."""
+    if entries is None:
+        return case.loss, case.params, case.grads
+    few = {"W1": case.params["W1"].reshape(-1)[:entries]}
+    loss = case.loss
+    return lambda _: loss(case.params), few, {"W1": case.grads["W1"].reshape(-1)[:entries]}
 
 
 def gradlab_structured(case: Case) -> Check:
     return lambda: case.accepts(structured_gradient(case.params, case.X, case.y, EPS))
 
 
-def scipy_3_point(case: Case) -> Check:
+def scipy_3_point(case: Case, entries: int | None = None) -> Check:
     from scipy.optimize._numdiff import approx_derivative
 
-    loss, start = case.loss, case.flat(case.params)
-
-    def check() -> bool:
-        slope = approx_derivative(lambda v: loss(case.arrays(v)), start, "3-point", abs_step=EPS)
-        return case.accepts(case.arrays(slope))
-
-    return check
+    loss, start, exact = _flat(case, entries)
+    return lambda: np.allclose(
+        approx_derivative(loss, start, "3-point", abs_step=EPS), exact, rtol=1e-6, atol=1e-9
+    )
 
 
 def numdifftools_gradient(case: Case, entries: int | None = None) -> Check:
     import numdifftools
 
-    loss, start = case.loss, case.flat(case.params)
-    some = slice(0, entries)
+    loss, start, exact = _flat(case, entries)
+    return lambda: np.allclose(numdifftools.Gradient(loss)(start), exact, rtol=1e-6, atol=1e-9)
 
-    def of_some(v: np.ndarray) -> float:
-        whole = start.copy()
-        whole[some] = v
-        return loss(case.arrays(whole))
 
-    def check() -> bool:
-        slope = numdifftools.Gradient(of_some)(start[some])
-        return np.allclose(slope, case.flat(case.grads)[some], rtol=1e-6, atol=1e-9)
+def _flat(case: Case, entries: int | None) -> tuple[Callable, np.ndarray, np.ndarray]:
+    """The loss of one vector, where to differentiate it, and its gradient there."""
+    loss, whole = case.loss, case.flat(case.params)
 
-    return check
+    def of_some(vector: np.ndarray) -> float:
+        if entries is None:
+            return loss(case.arrays(vector))
+        moved = whole.copy()
+        moved[:entries] = vector
+        return loss(case.arrays(moved))
+
+    return of_some, whole[:entries], case.flat(case.grads)[:entries]
 
 
 def sklearn_loop(case: Case, entries: int | None = None) -> Check:
@@ -239,10 +255,18 @@ def gradlab_directions(case: Case) -> Check:
     return check
 
 
+# At the large sizes these check some entries only, and their time is extrapolated.
+SAMPLED = {
+    gradlab_loop: 500,
+    gradlab_check: 500,
+    scipy_3_point: 500,
+    sklearn_loop: 500,
+    numdifftools_gradient: 50,
+}
 EVERY_ENTRY = {
     "gradlab, `structured_gradient`": gradlab_structured,
     "gradlab, `numerical_gradient`": gradlab_loop,
-    "gradlab, the same with `vectorized=True`": gradlab_stacked,
+    "gradlab, `vectorized=True`": gradlab_stacked,
     "gradlab, `check_gradients`": gradlab_check,
     "plain NumPy loop": plain_loop,
     "SciPy `approx_derivative`, 3-point": scipy_3_point,
