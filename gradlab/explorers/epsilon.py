@@ -120,7 +120,8 @@ class _EpsilonScene(Scene):
         errors = (
             f"{style.method_name(method)} {data.errors[method][step]:.1e}" for method in methods
         )
-        return f"With ε = {eps:.1e} the relative error is: {'; '.join(errors)}."
+        hidden = "" if curve else " The curve is hidden."
+        return f"With ε = {eps:.1e} the relative error is: {'; '.join(errors)}.{hidden}"
 
 
 def _comparison(data: ErrorCurve, method: str, step: int) -> str:

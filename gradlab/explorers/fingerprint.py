@@ -152,7 +152,7 @@ class _FingerprintScene(Scene):
         self.map.set_data(np.ma.masked_invalid(cells))
         y, x = np.nonzero(np.nan_to_num(cells) > CUTOFF)
         self.crosses.set_data(x, y)
-        return "\n".join([*_story(bug, setting), _judged(errors)])
+        return "\n".join([*_story(bug, setting), f"Seed {seed}, ε = 1e-5: {_judged(errors)}"])
 
 
 def _story(bug: str, setting: str) -> list[str]:
@@ -170,4 +170,4 @@ def _judged(errors: dict[str, float]) -> str:
     said = ", ".join(f"{name} {error:.0e}" for name, error in errors.items())
     failed = [name for name, error in errors.items() if error > CUTOFF]
     verdict = f"{', '.join(failed)} above the cutoff" if failed else "all below the cutoff"
-    return f"With ε = 1e-5: {said}; {verdict}."
+    return f"{said}; {verdict}."

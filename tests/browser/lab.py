@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -28,6 +29,7 @@ SETTINGS = {
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
 }
 TOKEN = "browser-tests"
+BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="117" height="20"/>'
 
 
 def why_not() -> str:
@@ -114,6 +116,11 @@ class Notebook:
     def __init__(self, browser, address: str, name: str):
         self.page = browser.new_page(viewport={"width": 1280, "height": 1000})
         self.complaints: list[str] = []
+        # Badges come from elsewhere; the tests need no network.
+        self.page.route(
+            re.compile(r"^https?://(?!127\.0\.0\.1)"),
+            lambda route: route.fulfill(body=BLANK, content_type="image/svg+xml"),
+        )
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.goto(f"{address}/lab/tree/{name}?token={TOKEN}&reset")
@@ -167,24 +174,68 @@ class Notebook:
             timeout=1000 * seconds,
         )
 
-    def ask(self, expression: str) -> object:
-        """The value of a Python expression in the notebook's kernel, through JSON."""
-        code = f"import json as _json; print(_json.dumps({expression}))"
+    def unrun(self, cell: dict) -> bool:
+        """Whether a code cell with something in it has not been run."""
+        return cell["cell_type"] == "code" and cell["source"] and not cell["execution_count"]
+
+    def run(self, code: str) -> str:
+        """Run Python in the notebook's kernel, beside the cells; what it prints."""
         answer = self.page.evaluate(
             """async code => {
                 const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-                const future = kernel.requestExecute({code, store_history: false, silent: false});
-                let text = '';
+                const future = kernel.requestExecute({code, store_history: false});
+                const answer = {text: '', error: ''};
                 future.onIOPub = message => {
-                    if (message.header.msg_type === 'stream') text += message.content.text;
-                    if (message.header.msg_type === 'error') text += message.content.evalue;
+                    const type = message.header.msg_type;
+                    if (type === 'stream') answer.text += message.content.text;
+                    if (type === 'error') answer.error = message.content.traceback.join('\\n');
                 };
                 await future.done;
-                return text;
+                return answer;
             }""",
             code,
         )
-        return json.loads(answer)
+        if answer["error"]:
+            raise RuntimeError(answer["error"])
+        return answer["text"]
+
+    def ask(self, expression: str) -> object:
+        """The value of a Python expression in the notebook's kernel, through JSON."""
+        return json.loads(self.run(f"import json as _json; print(_json.dumps({expression}))"))
+
+    def output(self, index: int):
+        """The outputs of a cell, as an element of the page."""
+        return self.page.evaluate_handle(
+            """index => window.jupyterapp.shell.currentWidget.content.widgets[index].node
+                .querySelector('.jp-Cell-outputArea')""",
+            index,
+        ).as_element()
+
+    def pictures(self) -> list[int]:
+        """How many pictures that have loaded each cell shows among its outputs."""
+        return self.page.evaluate(
+            """async () => {
+                const cells = window.jupyterapp.shell.currentWidget.content.widgets;
+                const counts = [];
+                for (const cell of cells) {
+                    const images = [...cell.node.querySelectorAll('.jp-Cell-outputArea img')];
+                    await Promise.all(images.map(image => image.decode().catch(() => null)));
+                    counts.push(images.filter(image => image.naturalWidth > 0).length);
+                }
+                return counts;
+            }"""
+        )
+
+    def photograph(self, path: Path) -> None:
+        """A picture of the whole notebook, however long it is."""
+        height = self.page.evaluate(
+            """() => Math.max(...[...document.querySelectorAll('.jp-WindowedPanel-outer')]
+                .map(panel => panel.scrollHeight))"""
+        )
+        self.page.set_viewport_size({"width": 1280, "height": min(height + 150, 16_000)})
+        self.page.wait_for_timeout(500)
+        self.page.screenshot(path=path)
+        self.page.set_viewport_size({"width": 1280, "height": 1000})
 
     def close(self) -> None:
         self.page.evaluate(
