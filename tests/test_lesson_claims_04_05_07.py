@@ -158,6 +158,16 @@ def test_one_number_has_only_a_few_errors_and_ten_have_many(exercise):
     assert len(np.unique(np.round(np.log10(errors["W1"]), 6))) > 150
 
 
+def test_at_this_step_the_error_is_nearly_all_rounding(exercise):
+    says("05", "the error is nearly all rounding", "some thirty times smaller than `dW2`")
+    loss, params, analytic, errors = exercise
+    for name, a in analytic.items():
+        rounding = U * loss(params) / 1e-5 * np.sqrt(a.size)
+        assert 0.2 < np.median(errors[name]) / (rounding / (2 * np.linalg.norm(a))) < 2
+    sizes = {name: np.linalg.norm(a) for name, a in analytic.items()}
+    assert sizes["W2"] / sizes["W1"] == pytest.approx(30, rel=0.15)
+
+
 def test_what_relative_errors_say():
     says("05", "A relative error near 1 means a wrong sign or a missing array, one third a factor")
     n = np.array([0.3, -2.0, 1.0])
