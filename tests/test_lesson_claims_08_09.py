@@ -125,14 +125,20 @@ def test_directions_name_the_entry_for_about_a_hundredth_of_the_work(scale, larg
     assert large["evaluations"] < 0.015 * 2 * 16_401
 
 
-def test_a_network_ten_times_as_large_sets_back_every_rule_by_half_a_decade():
+def test_a_network_ten_times_as_large_sets_the_cutoffs_back_by_half_a_decade():
     from gradlab.explorers import direction
 
-    sizes = direction.ERRORS
-    for rule, small in direction._predicted(201, 1).items():
-        large = direction._predicted(2001, 1)[rule]
-        decades = np.log10(sizes[np.argmax(large > 0.5)] / sizes[np.argmax(small > 0.5)])
-        assert 0.25 <= decades <= 0.75
+    def half(entries):
+        """Per rule, the decade of the error that one direction finds every other time."""
+        chances = direction._predicted(entries, 1)
+        return {rule: np.log10(direction.ERRORS[np.argmax(p > 0.5)]) for rule, p in chances.items()}
+
+    small, large = half(201), half(2001)
+    bar, *cutoffs = small
+    for rule in cutoffs:
+        assert 0.25 <= large[rule] - small[rule] <= 0.75
+    assert 0 < large[bar] - small[bar] <= 1.25
+    assert large[bar] < small["cutoff 1e-7"] - 2
 
 
 def test_a_billion_parameters_on_paper(scale, capsys):
