@@ -11,7 +11,7 @@ import numpy as np
 from gradlab import differences, validation
 from gradlab.directions import check_directions
 from gradlab.entries import check_entries
-from gradlab.judging import Problem, relative_error
+from gradlab.judging import Problem, gradient_unit, relative_error
 from gradlab.noise import UNIT, loss_noise
 from gradlab.report import ArrayReport, GradientCheckError, Report
 from gradlab.signatures import describe_pattern
@@ -120,9 +120,10 @@ def check_gradients(
             return Report(_all_arrays(arrays, verdict), title, notes=notes, cutoff=cutoff)
         if (wide := _widened(loss, params, float(center))) is not params:
             notes.append("the differences of these float32 parameters were computed in float64.")
-        problem = Problem(
-            loss, wide, gradients, validation.loss_value(loss(wide)), loss_noise(loss, wide)
-        )
+        noise = loss_noise(loss, wide)
+        unit = gradient_unit(gradients, arrays, noise)
+        center_wide = validation.loss_value(loss(wide))
+        problem = Problem(loss, wide, gradients, center_wide, noise, unit)
         if how == "entries":
             found = check_entries(problem, method, eps, workers, progress)
         else:

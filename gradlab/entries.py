@@ -103,7 +103,8 @@ class _Sheet:
         backward: np.ndarray,
         own_steps: bool,
     ):
-        self.problem, self.name, self.numeric, self.bars = problem, name, numeric, bars
+        self.problem, self.name = problem, name
+        self.numeric, self.bars = np.array(numeric), np.array(bars)  # of 0-d ones too
         self.backward, self.own_steps = backward, own_steps
         self.gradient = problem.gradients[name]
 

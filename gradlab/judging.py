@@ -20,6 +20,7 @@ __all__ = [
     "Look",
     "Problem",
     "backward_bars",
+    "gradient_unit",
     "look_closer",
     "relative_error",
     "rounding_bar",
@@ -49,7 +50,8 @@ class Look(NamedTuple):
 class Problem(NamedTuple):
     """What is to be judged: a loss at a point, and the gradient that is said to be its own.
 
-    ``center`` is the loss at ``params``, ``noise`` its rounding noise there.
+    ``center`` is the loss at ``params``, ``noise`` its rounding noise there, ``unit`` the roundoff
+    with which the gradient was computed.
     """
 
     loss: Callable[[Params], float]
@@ -57,11 +59,23 @@ class Problem(NamedTuple):
     gradients: Params
     center: float
     noise: Noise
+    unit: float
 
     @property
     def names(self) -> list:
         """Of the arrays that have entries."""
         return [name for name, array in self.params.items() if array.size]
+
+
+def gradient_unit(gradients: Params, params: Params, noise: Noise) -> float:
+    """The roundoff of the computation that a gradient came from, as far as it shows.
+
+    It is that of the parameters or coarser: of float32 if all its numbers are float32 numbers, or
+    if the noise of the loss says that float32 is hidden there.
+    """
+    of_params = max(np.finfo(array.dtype).eps / 2 for array in params.values())
+    of_gradients = min(map(unit_of, gradients.values()))
+    return float(max(of_params, of_gradients, min(noise.unit, UNUSABLE)))
 
 
 def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> float:
@@ -70,9 +84,7 @@ def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> float:
     return float(np.linalg.norm(np.ravel(analytic - numeric)) / scale)
 
 
-def settled(
-    verdict: str, size: float, bar: float, zero: bool, seen: Probe, unit: float
-) -> str:
+def settled(verdict: str, size: float, bar: float, zero: bool, seen: Probe, unit: float) -> str:
     """The verdict on an array, none of whose entries is known to be wrong, from its sizes.
 
     Parameters
@@ -125,9 +137,7 @@ def rounding_bar(
     return SAFETY * formula.amplification * level / step
 
 
-def backward_bars(
-    problem: Problem, numeric: Params, curvatures: Params
-) -> dict[str, np.ndarray]:
+def backward_bars(problem: Problem, numeric: Params, curvatures: Params) -> dict[str, np.ndarray]:
     """What rounding may have done to the gradient under test, and to the loss a step away.
 
     A few units in the last place of three things: the entry itself and the rest of its array; the
@@ -138,18 +148,25 @@ def backward_bars(
     definite. (Backward error analysis: N. J. Higham, Accuracy and Stability of Numerical
     Algorithms, 2nd edition, 2002, chapter 1.)
     """
-    gradients, params, noise = problem.gradients, problem.params, problem.noise
-    finite = {name: np.where(np.isfinite(gradients[name]), gradients[name], 0.0) for name in numeric}
-    unit = max(min(map(unit_of, finite.values())), min(noise.unit, UNUSABLE))
-    size = rms(np.concatenate([array.ravel() for array in params.values()]))
-    fall = size * max(rms(n[np.isfinite(n)]) for n in numeric.values())
+    gradients, params = problem.gradients, problem.params
+    finite = {
+        name: np.where(np.isfinite(gradients[name]), gradients[name], 0.0) for name in numeric
+    }
+    everywhere = rms(np.concatenate([array.ravel() for array in params.values()]))
+    fall = max(
+        rms(n[np.isfinite(n)]) * (rms(params[name]) or everywhere) for name, n in numeric.items()
+    )
+    terms = {name: 12 * fall / max(1.0, rms(params[name])) for name in numeric}
     reach = math.sqrt(
-        sum(float(np.sum(curvatures[name] * np.square(params[name], dtype=float))) for name in numeric)
+        sum(
+            float(np.sum(curvatures[name] * np.square(params[name], dtype=float)))
+            for name in numeric
+        )
     )
     return {
         name: BACKWARD
-        * unit
-        * (np.abs(g) + rms(g) + fall + np.sqrt(curvatures[name]) * reach)
+        * problem.unit
+        * (np.abs(g) + rms(g) + terms[name] + np.sqrt(curvatures[name]) * reach)
         for name, g in finite.items()
     }
 
@@ -242,7 +259,10 @@ class _Rungs(NamedTuple):
         jump = self._kink()
         if jump:
             # A step that ends before the kink settles it, if its error bar is still narrow.
-            near = (np.abs(self.jumps) <= self.jump_bars) & (self.bars < jump / 4)
+            gone = np.abs(self.jumps) < np.maximum(self.jump_bars, jump / 4)
+            # At one longer step the curvature may cancel the jump: it must be gone from there on.
+            gone &= np.logical_and.accumulate(gone[::-1])[::-1]
+            near = gone & (self.bars < jump / 4)
             for k in np.flatnonzero(near):
                 if off[k] <= self.bars[k]:
                     return Look("ok", float(self.slopes[k]), float(self.bars[k]))

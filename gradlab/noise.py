@@ -25,7 +25,8 @@ Params = Mapping[str, np.ndarray]
 Loss = Callable[[Params], float]
 
 UNIT = np.finfo(float).eps / 2  # the unit roundoff of float64
-POINTS = np.arange(-4, 5)
+POINTS = np.arange(1, 10)  # to one side: there may be a kink at the point itself
+SUSPICIOUS = 100.0  # times the roundoff of the loss is more noise than most losses have
 SPACINGS = (1e-6, 1e-4, 1e-2, 1e-8, 1e-10, 1e-12)
 
 # Noise has the size of its standard deviation only typically; seldom is it eight times as large.
@@ -147,10 +148,14 @@ def loss_noise(loss: Loss, params: Params) -> Noise:
             continue
         slope = float(np.ptp(values)) / (np.ptp(POINTS) * spacing)
         measured = difference_noise(values)
-        if measured is not None:
-            levels = [measured]
-            break
-        levels.append(min(_difference_levels(values)[0]))  # an upper bound: curvature is in it
+        if measured is None:
+            levels.append(min(_difference_levels(values)[0]))  # a bound: curvature is in it
+            continue
+        levels = [measured]
+        if measured > SUSPICIOUS * unit * largest:  # or was there a kink on the way?
+            other = difference_noise(line_losses(loss, params, direction, -spacing * POINTS))
+            levels += [other] if other else []
+        break
     level = float(max(min(levels, default=0.0), unit * largest, np.finfo(float).tiny))
     sizes = (largest, largest + slope)
     return Noise(level, *(max(level / size if size else unit, UNIT) for size in sizes))
