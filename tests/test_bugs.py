@@ -117,6 +117,12 @@ def test_check_gradients_says_what_the_entry_says(bug, seed):
         assert verdict(bug.problem(seed, "hiding")) in bug.hiding_verdict.split(" or ")
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_tie_is_a_kink_at_every_seed(seed):
+    """At some of them the curvature cancels the jump of the slope, at one of the steps."""
+    assert verdict(CATALOGUE["max_pool_tie"].problem(seed)) == "kink"
+
+
 @pytest.mark.parametrize(
     "bug", [bug for bug in CATALOGUE.values() if bug.kind == INVISIBLE], ids=lambda bug: bug.name
 )
