@@ -15,6 +15,7 @@ from gradlab.judging import (
     rounding_bar,
     said,
     settled,
+    visible_steps,
 )
 from gradlab.noise import UNIT, Probe, probe, random_direction
 from gradlab.report import VERDICTS, ArrayReport
@@ -24,7 +25,6 @@ __all__ = ["check_entries"]
 
 Params = Mapping[Hashable, np.ndarray]
 
-MANY_ULPS = 256  # a step of fewer units in the last place is no longer the step asked for
 FIRST_LOOKS = 4
 
 
@@ -50,9 +50,7 @@ def check_entries(
     own_steps = eps is None and method == "central"
     if own_steps:
         steps = {
-            name: np.maximum(probes[name].step, MANY_ULPS * np.spacing(np.abs(array)).astype(float))
-            if name in probes
-            else np.zeros(array.shape)
+            name: visible_steps(array, probes[name].step) if name in probes else np.zeros(array.shape)
             for name, array in params.items()
         }
     else:

@@ -26,12 +26,14 @@ __all__ = [
     "rounding_bar",
     "said",
     "settled",
+    "visible_steps",
 ]
 
 Params = Mapping[Hashable, np.ndarray]
 Index = tuple[int, ...]
 
 CENTRAL = FORMULAS["central"]
+MANY_ULPS = 256  # a step of fewer units in the last place is no longer the step asked for
 LADDER = 4.0 ** np.arange(1, -9, -1)  # times the step of the array
 KINKED = 0.5  # a smooth second difference shrinks to a quarter from rung to rung
 BACKWARD = 32.0
@@ -194,7 +196,7 @@ def look_closer(
     name, indices
         The array and the entries to be judged.
     step
-        The step that was used before.
+        The step to begin with; no entry takes less than a few hundred units in its last place.
     backward
         The part of the error bar that belongs to the gradient, in the shape of the array.
     progress
@@ -202,19 +204,24 @@ def look_closer(
     """
     array, gradient = problem.params[name], problem.gradients[name]
     entries = {index: _view(array, index) for index in indices}
-    ones = {index: np.ones(entry.shape) for index, entry in entries.items()}
-    lengths = step * LADDER
-    offsets = (*lengths, *-lengths)
+    steps = {index: visible_steps(entry, step) for index, entry in entries.items()}
+    offsets = (*LADDER, *-LADDER)
     losses = entry_losses(
-        lambda _: problem.loss(problem.params), entries, ones, offsets, progress=progress
+        lambda _: problem.loss(problem.params), entries, steps, offsets, progress=progress
     )
     looks = {}
     for index, entry in entries.items():
+        lengths = steps[index].item() * LADDER
         ups, downs = losses[index].reshape(2, -1)
         points = {sign: moved(entry.ravel(), 1.0, sign * lengths) for sign in (1, -1)}
         rungs = _Rungs.of(problem, ups, downs, points, lengths, backward[index])
         looks[index] = rungs.judge(float(gradient[index]))
     return looks
+
+
+def visible_steps(array: np.ndarray, step: float) -> np.ndarray:
+    """``step`` for every entry, but no fewer than 256 units in its last place."""
+    return np.maximum(step, MANY_ULPS * np.spacing(np.abs(array)).astype(float))
 
 
 def _view(array: np.ndarray, index: Index) -> np.ndarray:
