@@ -27,6 +27,7 @@ Loss = Callable[[Params], float]
 UNIT = np.finfo(float).eps / 2  # the unit roundoff of float64
 POINTS = np.arange(1, 10)  # to one side: there may be a kink at the point itself
 SUSPICIOUS = 100.0  # times the roundoff of the loss is more noise than most losses have
+COARSE = 1e-3  # times the loss is more than any rounding
 SPACINGS = (1e-6, 1e-4, 1e-2, 1e-8, 1e-10, 1e-12)
 
 # Noise has the size of its standard deviation only typically; seldom is it eight times as large.
@@ -139,6 +140,8 @@ def loss_noise(loss: Loss, params: Params) -> Noise:
     }
     levels, largest, slope, unit = [], 0.0, 0.0, UNIT
     for spacing in SPACINGS:
+        if levels and spacing > SPACINGS[0]:
+            continue  # its curvature showed on a shorter line already
         values = line_losses(loss, params, direction, spacing * POINTS)
         if not np.isfinite(values).all():
             continue
@@ -151,7 +154,9 @@ def loss_noise(loss: Loss, params: Params) -> Noise:
         if measured is None:
             levels.append(min(_difference_levels(values)[0]))  # a bound: curvature is in it
             continue
-        levels = [measured]
+        levels.append(measured)
+        if measured > COARSE * largest:
+            continue  # an oscillation that the points are too far apart to follow?
         if measured > SUSPICIOUS * unit * largest:  # or was there a kink on the way?
             other = difference_noise(line_losses(loss, params, direction, -spacing * POINTS))
             levels += [other] if other else []

@@ -94,3 +94,13 @@ def test_line_losses_put_the_arrays_back_and_mark_what_leaves_the_domain():
 def test_zero_loss_has_noise_all_the_same():
     measured = noise.loss_noise(lambda p: 0.0, {"x": np.ones(3)})
     assert measured.level > 0
+
+
+@pytest.mark.parametrize("frequency", [1e2, 1e4, 1e6])
+def test_a_fast_oscillation_is_not_taken_for_noise(frequency):
+    def loss(params):
+        return float(np.sin(frequency * params["x"]).sum())
+
+    for point in ([0.0, 1.0], [0.3, 1.2], [2.0, -1.0]):
+        # The argument of the sine is rounded to u times its size.
+        assert noise.loss_noise(loss, {"x": np.array(point)}).level < 100 * U * frequency
