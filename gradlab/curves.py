@@ -280,11 +280,11 @@ def taylor_test(loss: Loss, params: Params, grads: Gradients, seed: int = 0) -> 
     """Halve the step along one random direction: how fast does the Taylor remainder vanish?
 
     ``r(h) = |L(x + h v) - L(x) - h g.v|`` is of second order in h if g is the gradient, and of
-    first order if it is not: no step to choose and no tolerance (P. E. Farrell, D. A. Ham, S. W.
-    Funke, M. E. Rognes, "Automated derivation of the adjoint of high-level transient finite element
-    programs", SIAM J. Sci. Comput. 35, 2013). The steps used are the smallest at which
-    the remainder still stands well above the noise of the loss, in float64 and float32 alike:
-    there a small mistake shows most.
+    first order if it is not: no step to choose and no tolerance (Patrick E. Farrell, David A. Ham,
+    Simon W. Funke and Marie E. Rognes, "Automated derivation of the adjoint of high-level transient
+    finite element programs", *SIAM Journal on Scientific Computing* 35 (4), 2013, pages C369-C393).
+    The steps used are the smallest at which the remainder still stands well above the noise of the
+    loss, in float64 and float32 alike: there a small mistake shows most.
 
     Parameters
     ----------

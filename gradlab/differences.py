@@ -13,13 +13,21 @@ complex    Im L(ih) / h                                 -h^2/6 L'''  1e-20: no c
 ========== ============================================ ============ ========================
 
 A formula of order p has the error ``T h**p + R/h``, with ``R`` of the size of ``u |L|``, ``u`` the
-machine epsilon; it is least where ``h**(p + 1)`` is about ``u``, which gives the last column (P. E.
-Gill, W. Murray, M. H. Wright, Practical Optimization, 1981, section 8.6). It is multiplied by
-``max(1, |entry|)`` (J. E. Dennis, R. B. Schnabel, Numerical Methods for Unconstrained Optimization,
-1983, section 5.4). Richardson: L. F. Richardson, J. A. Gaunt, "The deferred approach to the limit",
-1927. Complex step: J. N. Lyness, C. B. Moler, "Numerical differentiation of analytic functions",
-1967; W. Squire, G. Trapp, "Using complex variables to estimate derivatives of real functions", 1998;
-J. R. R. A. Martins, P. Sturdza, J. J. Alonso, "The complex-step derivative approximation", 2003.
+machine epsilon; it is least where ``h**(p + 1)`` is about ``u``, which gives the last column [1]_.
+It is multiplied by ``max(1, |entry|)`` [2]_. Richardson: [3]_. Complex step: [4]_, [5]_, [6]_.
+
+.. [1] Philip E. Gill, Walter Murray and Margaret H. Wright, *Practical Optimization*, Academic
+   Press, 1981, section 8.6.
+.. [2] John E. Dennis and Robert B. Schnabel, *Numerical Methods for Unconstrained Optimization and
+   Nonlinear Equations*, Prentice-Hall, 1983, section 5.4.
+.. [3] Lewis F. Richardson and J. Arthur Gaunt, "The deferred approach to the limit", *Philosophical
+   Transactions of the Royal Society of London, Series A* 226, 1927, pages 299-361.
+.. [4] James N. Lyness and Cleve B. Moler, "Numerical differentiation of analytic functions", *SIAM
+   Journal on Numerical Analysis* 4 (2), 1967, pages 202-210.
+.. [5] William Squire and George Trapp, "Using complex variables to estimate derivatives of real
+   functions", *SIAM Review* 40 (1), 1998, pages 110-112.
+.. [6] Joaquim R. R. A. Martins, Peter Sturdza and Juan J. Alonso, "The complex-step derivative
+   approximation", *ACM Transactions on Mathematical Software* 29 (3), 2003, pages 245-262.
 """
 
 from __future__ import annotations

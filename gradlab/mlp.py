@@ -35,8 +35,9 @@ def init_params(
 ) -> dict[str, np.ndarray]:
     """Draw weights with the Xavier standard deviation; biases are zero.
 
-    ``std = sqrt(2 / (fan_in + fan_out))``: Glorot and Bengio, "Understanding the difficulty of
-    training deep feedforward neural networks", AISTATS 2010, equation 12.
+    ``std = sqrt(2 / (fan_in + fan_out))``: Xavier Glorot and Yoshua Bengio, "Understanding the
+    difficulty of training deep feedforward neural networks", *Proceedings of the 13th International
+    Conference on Artificial Intelligence and Statistics*, PMLR 9, 2010, pages 249-256, equation 12.
 
     Parameters
     ----------

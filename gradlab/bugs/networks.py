@@ -134,7 +134,10 @@ def dense(activation: Callable, derivative: Callable) -> Network:
 
 
 def gelu(z: np.ndarray) -> np.ndarray:
-    """The tanh form of GELU: Hendrycks and Gimpel, "Gaussian error linear units", 2016."""
+    """The tanh form of GELU.
+
+    Dan Hendrycks and Kevin Gimpel, "Gaussian error linear units (GELUs)", arXiv:1606.08415, 2016.
+    """
     return 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)))
 
 
@@ -202,8 +205,10 @@ def dropout(mask: np.ndarray) -> Network:
 def batch_norm(statistics: tuple[np.ndarray, np.ndarray] | None = None) -> Network:
     """Batch normalisation before the sigmoid; parameters W1, gamma, beta, W2, b2.
 
-    Ioffe and Szegedy, "Batch normalization", ICML 2015. ``statistics`` is the mean and standard
-    deviation to use at test time; without it they are those of the batch.
+    Sergey Ioffe and Christian Szegedy, "Batch normalization: accelerating deep network training by
+    reducing internal covariate shift", *Proceedings of the 32nd International Conference on Machine
+    Learning*, PMLR 37, 2015, pages 448-456. ``statistics`` is the mean and standard deviation to
+    use at test time; without it they are those of the batch.
     """
 
     def forward(params, X):

@@ -40,7 +40,8 @@ __all__ = [
     "show",
 ]
 
-# Okabe and Ito, "Color Universal Design", 2008: told apart with the common colour-vision
+# Masataka Okabe and Kei Ito, "Color Universal Design: how to make figures and presentations that
+# are friendly to colorblind people", J*FLY, 2008: told apart with the common colour-vision
 # deficiencies. Yellow is for areas only, it is too faint for a line on white.
 BLACK = "#000000"
 ORANGE = "#E69F00"
