@@ -17,7 +17,7 @@ from gradlab.judging import (
     settled,
     visible_steps,
 )
-from gradlab.noise import UNIT, Probe, probe, random_direction
+from gradlab.noise import SAFETY, UNIT, Probe, probe, random_direction
 from gradlab.report import VERDICTS, ArrayReport
 from gradlab.signatures import describe, recognise
 
@@ -75,7 +75,9 @@ def check_entries(
             numeric[name] = differences.difference(formula, at, points)
             rounding[name] = rounding_bar(formula, losses[name], step, problem.noise)
             if -1 in at:
-                curvatures[name] = np.abs(at[1] - 2 * problem.center + at[-1]) / step**2
+                bend = np.abs(at[1] - 2 * problem.center + at[-1])
+                seen_bend = np.maximum(bend - 2 * SAFETY * problem.noise.level, 0.0)
+                curvatures[name] = seen_bend / step**2
             else:
                 curvatures[name] = np.full(step.shape, seen.curvature)
     numeric = {name: numeric[name] for name in probes}

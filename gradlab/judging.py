@@ -37,6 +37,7 @@ MANY_ULPS = 256  # a step of fewer units in the last place is no longer the step
 LADDER = 4.0 ** np.arange(1, -9, -1)  # times the step of the array
 KINKED = 0.5  # a smooth second difference shrinks to a quarter from rung to rung
 BACKWARD = 32.0
+ROUND_BITS, TELLING = 12, 4  # numbers of more bits are not round; four are no coincidence
 UNUSABLE = 1e-3  # noise of more than this part of the loss is not rounding
 RESOLVED = 0.1  # error bars of more than this part of the gradient decide nothing
 
@@ -72,11 +73,15 @@ class Problem(NamedTuple):
 def gradient_unit(gradients: Params, params: Params, noise: Noise) -> float:
     """The roundoff of the computation that a gradient came from, as far as it shows.
 
-    It is that of the parameters or coarser: of float32 if all its numbers are float32 numbers, or
-    if the noise of the loss says that float32 is hidden there.
+    It is that of the parameters or coarser: of float32 if all its numbers are float32 numbers (and
+    not round ones, such as 0.5, which prove nothing), or if the noise of the loss says that float32
+    is hidden there.
     """
     of_params = max(np.finfo(array.dtype).eps / 2 for array in params.values())
-    of_gradients = min(map(unit_of, gradients.values()))
+    numbers = np.concatenate([gradient.ravel() for gradient in gradients.values()]).astype(float)
+    mantissas = np.ldexp(np.frexp(numbers)[0], ROUND_BITS)
+    telling = np.count_nonzero(mantissas != np.rint(mantissas))
+    of_gradients = unit_of(numbers) if telling >= TELLING else UNIT
     return float(max(of_params, of_gradients, min(noise.unit, UNUSABLE)))
 
 
