@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -215,8 +214,7 @@ def _held_to(cutoff: float, array: ArrayReport) -> ArrayReport:
     """The array judged by the classical rule as well."""
     if array.verdict != "ok" or array.relative_error < cutoff:
         return array
-    return replace(
-        array,
+    return array._replace(
         verdict="undecided",
         hint="the relative error is not below the cutoff, yet every entry lies within its error "
         "bar: with this method and this step the differences are not that accurate",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -58,8 +58,7 @@ def check_directions(problem: Problem) -> dict[Hashable, ArrayReport]:
     }
 
 
-@dataclass(frozen=True)
-class _Slope:
+class _Slope(NamedTuple):
     """The slope along a direction, by Richardson extrapolation from several steps."""
 
     values: np.ndarray
@@ -122,7 +121,11 @@ def _judged(
     found = look._replace(numeric=math.nan)
     if verdict == "wrong" and seen.change:
         worst, found, verdict = _guilty_entry(problem, name, seen.step, backward)
-        hint = _signature(problem, name, seen.step, worst) if verdict == "wrong" else said(verdict, seen)
+        hint = (
+            _signature(problem, name, seen.step, worst)
+            if verdict == "wrong"
+            else said(verdict, seen)
+        )
     return ArrayReport(
         name,
         gradient.shape,
@@ -187,14 +190,14 @@ def _error_along(
     return float(np.dot(np.ravel(problem.gradients[name])[entries], signs[entries]) - slope)
 
 
-def _signature(
-    problem: Problem, name: Hashable, step: float, worst: tuple[int, ...] | None
-) -> str:
+def _signature(problem: Problem, name: Hashable, step: float, worst: tuple[int, ...] | None) -> str:
     """What a few entries, drawn at random, say about the mistake."""
     gradient, parameter = problem.gradients[name], problem.params[name]
     if worst is None or gradient.size < 2:
         return ""
-    drawn = np.random.RandomState(3).choice(gradient.size, min(SAMPLE, gradient.size), replace=False)
+    drawn = np.random.RandomState(3).choice(
+        gradient.size, min(SAMPLE, gradient.size), replace=False
+    )
     truth, bars = np.empty(drawn.size), np.empty(drawn.size)
     zeros = np.zeros(gradient.shape)
     for place, entry in enumerate(drawn):

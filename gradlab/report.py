@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -33,8 +31,7 @@ class GradientCheckError(AssertionError):
     """A gradient did not pass its check; the message is the text of the report."""
 
 
-@dataclass(frozen=True)
-class ArrayReport:
+class ArrayReport(NamedTuple):
     """What was found about the gradient of one parameter array.
 
     Attributes
@@ -66,9 +63,9 @@ class ArrayReport:
     analytic: float = math.nan
     numeric: float = math.nan
     error_bar: float = math.nan
-    gradient: np.ndarray | None = field(default=None, repr=False)
-    differences: np.ndarray | None = field(default=None, repr=False)
-    error_bars: np.ndarray | None = field(default=None, repr=False)
+    gradient: np.ndarray | None = None
+    differences: np.ndarray | None = None
+    error_bars: np.ndarray | None = None
 
     @property
     def finding(self) -> str:
@@ -88,6 +85,11 @@ class ArrayReport:
         )
         analytic, numeric = _told_apart(self.analytic, self.numeric, self.error_bar)
         return f"{place}analytic {analytic}, numeric {numeric}, error bar {bar}"
+
+    def __repr__(self) -> str:
+        whole = ("gradient", "differences", "error_bars")
+        parts = (f"{k}={v!r}" for k, v in self._asdict().items() if k not in whole)
+        return f"ArrayReport({', '.join(parts)})"
 
     def __str__(self) -> str:
         return "\n".join(_lines(self, len(str(self.name)), len(str(self.shape))))
@@ -179,9 +181,13 @@ class Report(Mapping):
         return f"relative error {array.relative_error:.1g}, not below {self.cutoff:g}"
 
     def _remarks(self) -> list[str]:
-        return [remark for remark in (self.hint, *(f"Note: {note}" for note in self.notes)) if remark]
+        return [
+            remark for remark in (self.hint, *(f"Note: {note}" for note in self.notes)) if remark
+        ]
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         heads = ("array", "shape", "verdict", "where", "what to look for")
         rows = []
         for array in self._arrays.values():
@@ -189,13 +195,13 @@ class Report(Mapping):
             verdict = f"{_SYMBOLS.get(array.verdict, '?')} {array.verdict}"
             cells = (str(array.shape), verdict, findings, array.hint)
             rows.append(
-                f'<tr><th scope="row" style="{_CELL}">{html.escape(str(array.name))}</th>'
-                + "".join(f'<td style="{_CELL}">{html.escape(cell)}</td>' for cell in cells)
+                f'<tr><th scope="row" style="{_CELL}">{escape(str(array.name))}</th>'
+                + "".join(f'<td style="{_CELL}">{escape(cell)}</td>' for cell in cells)
                 + "</tr>"
             )
         head = "".join(f'<th scope="col" style="{_CELL}">{name}</th>' for name in heads)
-        remarks = "".join(f"<p>{html.escape(remark)}</p>" for remark in self._remarks())
-        caption = html.escape(f"{self.title}: {self._summary()}")
+        remarks = "".join(f"<p>{escape(remark)}</p>" for remark in self._remarks())
+        caption = escape(f"{self.title}: {self._summary()}")
         return (
             f'<table><caption style="text-align:left">{caption}</caption>'
             f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{remarks}"

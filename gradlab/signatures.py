@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -68,7 +67,12 @@ def recognise(
         return bool(np.abs(answer - other).max() <= rtol * largest)
 
     close = equal(truth)  # then in another order as well, if that is all that is asked
-    if not close and truth.ndim == 2 and min(truth.shape) > 1 and equal(truth.T.reshape(truth.shape)):
+    if (
+        not close
+        and truth.ndim == 2
+        and min(truth.shape) > 1
+        and equal(truth.T.reshape(truth.shape))
+    ):
         return Signature("transposed")
     if not close and truth.size > 2 and equal(np.sort(truth, axis=None)[_ranks(answer)]):
         return Signature("reordered")
@@ -187,6 +191,8 @@ def _telling(ratio: float, rtol: float) -> bool:
 
 
 def _ratio_sentence(ratio: float) -> str:
+    from fractions import Fraction
+
     sign = "minus " if ratio < 0 else ""
     flipped = " with the sign flipped" if ratio < 0 else ""
     simple = Fraction(abs(ratio)).limit_denominator(1000) if abs(ratio) < 1e6 else Fraction(0)
@@ -196,7 +202,9 @@ def _ratio_sentence(ratio: float) -> str:
     if near and simple == 2:
         return f"it is {sign}twice the right gradient: a factor 1/2 of the loss forgotten{flipped}?"
     if near and simple == Fraction(1, 2):
-        return f"it is {sign}half the right gradient: a square differentiated without its 2{flipped}?"
+        return (
+            f"it is {sign}half the right gradient: a square differentiated without its 2{flipped}?"
+        )
     if near and simple.denominator == 1:
         return (
             f"it is {sign}{simple} times the right gradient: is the average over a batch of "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 import os
-import pickle
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -76,6 +75,8 @@ class _Task(NamedTuple):
 
 
 def _mapped(mapper: Callable, task: _Task, blocks: list[Block]) -> Iterator[np.ndarray]:
+    import pickle
+
     try:
         yield from mapper(task, blocks)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -104,6 +105,8 @@ def _pooled(workers: int, task: _Task, blocks: list[Block]) -> Iterator[np.ndarr
 
 
 def _require_picklable(task: _Task) -> None:
+    import pickle
+
     try:
         pickle.dumps(task)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
