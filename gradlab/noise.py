@@ -16,7 +16,13 @@ import numpy as np
 from gradlab.differences import moved, restored
 from gradlab.validation import loss_value
 
-__all__ = ["Noise", "Probe", "difference_noise", "line_losses", "loss_noise", "probe",
+__all__ = [
+    "Noise",
+    "Probe",
+    "difference_noise",
+    "line_losses",
+    "loss_noise",
+    "probe",
     "rms",
     "unit_of",
 ]
@@ -91,8 +97,8 @@ def difference_noise(values: np.ndarray) -> float | None:
 
     From the k-th differences, whose variance is ``(2k)! / (k!)**2`` times that of the noise, at
     the first order k for which three successive orders agree to a factor 4 and the differences
-    change sign: J. J. Moré, S. M. Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33
-    (2011), 1292-1314, algorithm ECnoise.
+    change sign: algorithm ECnoise of Jorge J. Moré and Stefan M. Wild, "Estimating computational
+    noise", *SIAM Journal on Scientific Computing* 33 (3), 2011, pages 1292-1314.
 
     Parameters
     ----------
@@ -190,10 +196,12 @@ def probe(loss: Loss, params: Params, direction: Params, center: float, noise: N
     """Choose the step for a central difference by walking along a direction of length 1.
 
     Steps are tried in factors of ten until the truncation error of the central difference rises
-    out of its rounding error, ``noise / h``. With it known, the two are least together at
-    ``h = (noise / c)**(1/3)``, ``c h**2`` the truncation error: P. E. Gill, W. Murray, M. A.
-    Saunders, M. H. Wright, "Computing forward-difference intervals for numerical optimization",
-    SIAM J. Sci. Stat. Comput. 4 (1983), 310-321. Half of it is taken: other directions differ.
+    out of its rounding error, ``noise / h``. With it known, ``c h**2``, the two are equal at
+    ``h = (noise / c)**(1/3)``, and their sum nearly least. Half of it is taken: other directions
+    differ. The step of a forward difference is found in this way by Philip E. Gill, Walter Murray,
+    Michael A. Saunders and Margaret H. Wright, "Computing forward-difference intervals for
+    numerical optimization", *SIAM Journal on Scientific and Statistical Computing* 4 (2), 1983,
+    pages 310-321.
 
     The walk starts near ``u**(1/3)`` times the size of the parameters and does not go beyond their
     size, or 1. Only if the loss has not answered by then, a hundred times as far: units that are
