@@ -151,9 +151,9 @@ def backward_bars(problem: Problem, numeric: Params, curvatures: Params) -> dict
     steepest slope times the size of a parameter, because a factor that has cancelled to nearly
     nothing, such as ``1 - h`` of a saturated unit, has the rounding error of one that has not; and
     what moving every parameter within its own rounding would change, ``u |H| |p|``, which is all
-    that is left near a minimum. The Hessian ``H`` is known on its diagonal; ``H_ij**2 <= H_ii H_jj`` where it is positive
-    definite. (Backward error analysis: N. J. Higham, Accuracy and Stability of Numerical
-    Algorithms, 2nd edition, 2002, chapter 1.)
+    that is left near a minimum. The Hessian ``H`` is known on its diagonal;
+    ``H_ij**2 <= H_ii H_jj`` where it is positive definite. (Backward error analysis: Nicholas J.
+    Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd edition, SIAM, 2002, chapter 1.)
     """
     gradients, params = problem.gradients, problem.params
     finite = {
