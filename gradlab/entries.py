@@ -43,14 +43,20 @@ def check_entries(
     loss, params = problem.loss, problem.params
     probes = {
         name: probe(
-            loss, params, {name: random_direction(params[name].shape)}, problem.center, problem.noise
+            loss,
+            params,
+            {name: random_direction(params[name].shape)},
+            problem.center,
+            problem.noise,
         )
         for name in problem.names
     }
     own_steps = eps is None and method == "central"
     if own_steps:
         steps = {
-            name: visible_steps(array, probes[name].step) if name in probes else np.zeros(array.shape)
+            name: visible_steps(array, probes[name].step)
+            if name in probes
+            else np.zeros(array.shape)
             for name, array in params.items()
         }
     else:

@@ -112,7 +112,9 @@ def test_float32_needs_no_setting(dtype, bug):
     grads["W2"] = grads["W2"] * bug
     report = check_gradients(mlp.loss_function(X, y), params, grads)
     assert report.verdict == ("ok" if bug == 1 else "wrong")
-    assert report.notes == ("the differences of these float32 parameters were computed in float64.",)
+    assert report.notes == (
+        "the differences of these float32 parameters were computed in float64.",
+    )
 
 
 def hidden_float32(params):
@@ -174,7 +176,9 @@ def test_unused_untested_and_a_bias_before_batch_norm_are_told_apart():
         grads[name] = np.zeros_like(params[name])
     report = check_gradients(loss, params, grads, method="richardson", eps=1e-2)
     assert report["bias"].verdict == "unused" and "batch norm" in report["bias"].hint
-    assert report["ignored"].verdict == "unused" and "does not change at all" in report["ignored"].hint
+    assert (
+        report["ignored"].verdict == "unused" and "does not change at all" in report["ignored"].hint
+    )
     assert report["still"].verdict == "untested"
     assert report["out"].verdict == "ok"
     grads["bias"] = np.full(3, 1e-19)  # what backpropagation really returns
@@ -315,8 +319,10 @@ def test_zero_size_arrays_are_skipped_and_said():
     params = {"x": np.ones(2), "none": np.ones((0, 3))}
     for how in ("entries", "directions"):
         report = check_gradients(
-            lambda p: float(np.sum(p["x"] ** 3)), params, {"x": np.full(2, 3.0),
-                                                         "none": np.ones((0, 3))}, how=how
+            lambda p: float(np.sum(p["x"] ** 3)),
+            params,
+            {"x": np.full(2, 3.0), "none": np.ones((0, 3))},
+            how=how,
         )
         assert report.passed and list(report) == ["x"]
         assert "none has shape (0, 3), so no entries, and was skipped" in str(report)
@@ -361,8 +367,11 @@ def test_html_is_escaped():
 def test_the_text_of_a_pass_shows_no_noise():
     texts = {str(check_gradients(*course(seed))) for seed in range(5)}
     assert len(texts) == 1
-    assert not any(character.isdigit() for line in texts.pop().splitlines()[1:]
-                   for character in line.split(")")[-1])
+    assert not any(
+        character.isdigit()
+        for line in texts.pop().splitlines()[1:]
+        for character in line.split(")")[-1]
+    )
 
 
 def test_a_report_is_a_mapping():
@@ -376,7 +385,10 @@ def test_the_heat_map_has_a_panel_for_each_array():
     loss, params, grads = course()
     page = check_gradients(loss, params, {**grads, "W1": -grads["W1"]}).plot()
     assert [axis.get_title() for axis in page.axes[:4]] == [
-        "W1: wrong", "b1: ok", "W2: ok", "b2: ok",
+        "W1: wrong",
+        "b1: ok",
+        "W2: ok",
+        "b2: ok",
     ]
     with pytest.raises(ValueError, match="no single entries to draw"):
         check_gradients(loss, params, grads, how="directions").plot()

@@ -24,7 +24,9 @@ def parameters(dtype=np.float64):
 
 
 def smooth(params):
-    return float(sum(np.sum(np.sin(a.astype(float)) + a.astype(float) ** 2) for a in params.values()))
+    return float(
+        sum(np.sum(np.sin(a.astype(float)) + a.astype(float) ** 2) for a in params.values())
+    )
 
 
 def gradient(params):
@@ -50,7 +52,12 @@ def count_evaluations(**arguments):
 @pytest.mark.parametrize("error", [Boom, KeyboardInterrupt, SystemExit, MemoryError])
 @pytest.mark.parametrize(
     "arguments",
-    [{}, {"wrong": True}, {"how": "directions", "wrong": True}, {"method": "central4", "eps": 1e-3}],
+    [
+        {},
+        {"wrong": True},
+        {"how": "directions", "wrong": True},
+        {"method": "central4", "eps": 1e-3},
+    ],
 )
 def test_an_error_at_any_evaluation_leaves_the_parameters_as_they_were(error, arguments):
     total = count_evaluations(**arguments)

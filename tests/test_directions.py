@@ -51,7 +51,9 @@ def test_a_few_evaluations_at_any_size():
         loss, params, grads = network(sizes=sizes)
         calls = []
         check_gradients(
-            lambda p, loss=loss, calls=calls: calls.append(1) or loss(p), params, grads,
+            lambda p, loss=loss, calls=calls: calls.append(1) or loss(p),
+            params,
+            grads,
             how="directions",
         )
         counts.append(len(calls))
@@ -92,7 +94,10 @@ def test_the_scale_of_the_loss_changes_nothing(exponent):
     scale = 10.0**exponent
     grads["W2"][3] *= 1.001
     report = check_gradients(
-        lambda p: scale * loss(p), params, {n: scale * g for n, g in grads.items()}, how="directions"
+        lambda p: scale * loss(p),
+        params,
+        {n: scale * g for n, g in grads.items()},
+        how="directions",
     )
     assert verdicts(report) == {"W1": "ok", "b1": "ok", "W2": "wrong", "b2": "ok"}
     assert report["W2"].worst_index == (3, 0)
@@ -106,7 +111,9 @@ def test_cutoff_nan_and_kinks():
     assert report["b1"].verdict == "nonfinite" and report["b1"].worst_index == (0, 2)
     x = np.array([0.0, 0.7, -0.3])
     report = check_gradients(
-        lambda p: float(np.sum(np.maximum(p["x"], 0))), {"x": x}, {"x": (x > 0) * 1.0},
+        lambda p: float(np.sum(np.maximum(p["x"], 0))),
+        {"x": x},
+        {"x": (x > 0) * 1.0},
         how="directions",
     )
     assert report["x"].verdict == "kink" and report["x"].worst_index == (0,)

@@ -45,16 +45,18 @@ def test_hidden_float32_shows():
 
     measured = noise.loss_noise(loss, params)
     assert 1e-9 < measured.relative < 1e-6
-    assert noise.probe(loss, params, {"W1": noise.random_direction((2, 5))}, loss(params),
-                       measured).step > 1e-3
+    assert (
+        noise.probe(
+            loss, params, {"W1": noise.random_direction((2, 5))}, loss(params), measured
+        ).step
+        > 1e-3
+    )
 
 
 @pytest.mark.parametrize("factor", [1e-12, 1e-6, 1e6, 1e12])
 def test_noise_and_step_follow_the_scale_of_the_loss(factor):
     loss, params = course()
-    one, other = (
-        noise.loss_noise(f, params) for f in (loss, lambda params: factor * loss(params))
-    )
+    one, other = (noise.loss_noise(f, params) for f in (loss, lambda params: factor * loss(params)))
     assert 0.2 < other.level / (factor * one.level) < 5
     assert 0.2 < other.relative / one.relative < 5
 

@@ -28,11 +28,11 @@ def trial(q: float, seed: int) -> tuple[bool, bool, int]:
     grads = mlp.backward(params, mlp.forward(params, X)[1], y)
     sizes = {name: gradient.size for name, gradient in grads.items()}
     rms = np.sqrt(sum(np.sum(g**2) for g in grads.values()) / sum(sizes.values()))
-    entry = stream.randint(sum(sizes.values()))
-    for name, size in sizes.items():  # every entry equally likely, whatever array it is in
-        if entry < size:
-            break
-        entry -= size
+    entry = stream.randint(sum(sizes.values()))  # every one equally likely, whatever its array
+    ends = np.cumsum(list(sizes.values()))
+    which = int(np.searchsorted(ends, entry, side="right"))
+    name = list(sizes)[which]
+    entry -= ends[which] - sizes[name]
     index = tuple(int(i) for i in np.unravel_index(entry, grads[name].shape))
     grads[name][index] += q * rms
     loss, evaluations = mlp.loss_function(X, y), 0

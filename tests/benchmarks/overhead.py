@@ -61,17 +61,24 @@ def main() -> None:
     loss, grads = mlp.loss_function(X, y), mlp.backward(params, mlp.forward(params, X)[1], y)
     times = np.array(
         [
-            [seconds(plain_loop, loss, params, grads), seconds(check_gradients, loss, params, grads)]
+            [
+                seconds(plain_loop, loss, params, grads),
+                seconds(check_gradients, loss, params, grads),
+            ]
             for _ in range(rounds)
         ]
     )
     loop, check = np.median(times, axis=0)
-    print(f"plain loop {loop * 1e3:.0f} ms, check_gradients {check * 1e3:.0f} ms: {check / loop:.2f}x")
+    print(
+        f"plain loop {loop * 1e3:.0f} ms, check_gradients {check * 1e3:.0f} ms: {check / loop:.2f}x"
+    )
     modules = ("numpy", "gradlab", "gradlab.checking")
     found = np.array([[import_seconds(module) for module in modules] for _ in range(rounds)])
     numpy, lazy, all_of_it = np.median(found, axis=0)
-    print(f"import numpy {numpy * 1e3:.0f} ms; gradlab {lazy / numpy:.2f}x; "
-          f"with everything that check_gradients needs {all_of_it / numpy:.2f}x")
+    print(
+        f"import numpy {numpy * 1e3:.0f} ms; gradlab {lazy / numpy:.2f}x; "
+        f"with everything that check_gradients needs {all_of_it / numpy:.2f}x"
+    )
 
 
 if __name__ == "__main__":
