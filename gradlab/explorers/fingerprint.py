@@ -87,12 +87,13 @@ class _FingerprintScene(Scene):
     width, height, text_lines = 7.6, 5.9, 3
 
     def build(self) -> None:
-        ax = self.figure.add_axes([0.105, 0.45, 0.87, 0.53])
+        ax = self.figure.add_axes([0.105, 0.45, 0.87, 0.485])
         ax.set(xscale="log", yscale="log", xlim=(7e-13, 1.5), ylim=(1e-14, 9))
         ax.set(xlabel="step ε of central differences", ylabel="relative error")
         ax.set_xticks(10.0 ** np.arange(-12, 1, 2))
         ax.set_yticks(10.0 ** np.arange(-14, 1, 2))
         ax.minorticks_off()
+        self.title = self.moving(ax.text(0, 1.03, "", transform=ax.transAxes, fontsize=13))
         ax.axhline(CUTOFF, color=style.GREY, linewidth=1.2, linestyle=(0, (6, 3)))
         ax.text(1.3, CUTOFF * 1.5, "cutoff 1e-7", ha="right", color=style.GREY, fontsize=11)
         ax.axvline(EPS[CHECKED], color=style.GREY, linewidth=1.2, linestyle=(0, (6, 3)))
@@ -149,6 +150,11 @@ class _FingerprintScene(Scene):
             above.set_text(array)
             above.set_x(left - 0.5)
             left += block.shape[1] + 1
+        if entry is None:
+            self.title.set_text(f"Nothing wrong, {setting} setting")
+        else:
+            where = f"{setting} setting" if hides else "nothing known that hides it"
+            self.title.set_text(f"{entry.title}, {where}")
         self.map.set_data(np.ma.masked_invalid(cells))
         y, x = np.nonzero(np.nan_to_num(cells) > CUTOFF)
         self.crosses.set_data(x, y)

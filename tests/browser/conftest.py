@@ -14,7 +14,10 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 
 
 def pytest_collection_modifyitems(items):
-    """Without a browser skip, or fail where one is required."""
+    """Take the notebooks one by one; without a browser skip, or fail where one is required."""
+    items.sort(
+        key=lambda item: getattr(item, "callspec", None) and item.callspec.params["notebook"]
+    )
     reason = lab.why_not()
     if reason and not os.environ.get("GRADLAB_REQUIRE_BROWSER"):
         for item in items:

@@ -101,14 +101,32 @@ class LiveExplorer:
 
 
 @pytest.fixture(scope="module")
-def notebook(request, browse, screenshots):
-    """A notebook: what it shows as it is opened, and then with all its cells run."""
-    opened = browse(f"{request.param}.ipynb")
-    opened.stills = opened.pictures()
-    opened.run_all()
-    yield opened
-    opened.photograph(screenshots / f"{request.param}.png")
-    opened.close()
+def tab(browse, screenshots):
+    """The notebook that is open: what it shows as it is opened, and then with all its cells run."""
+    opened = {}
+
+    def close():
+        for name, notebook in opened.items():
+            notebook.photograph(screenshots / f"{name}.png")
+            notebook.close()
+        opened.clear()
+
+    def turn_to(name):
+        if name not in opened:
+            close()
+            opened[name] = browse(f"{name}.ipynb")
+            opened[name].stills = opened[name].pictures()
+            opened[name].run_all()
+        return opened[name]
+
+    yield turn_to
+    close()
+
+
+@pytest.fixture
+def notebook(request, tab):
+    """The notebook named by the parameter; it stays open until a test asks for another one."""
+    return tab(request.param)
 
 
 def with_places(test):
@@ -137,9 +155,11 @@ def test_every_control_answers_the_keyboard(notebook, name, screenshots):
     values, before = explorer.settled()
     assert len(explorer.controls) == len(values)
     for number, control in enumerate(explorer.controls):
-        for key in keys_for(control):
+        for keys in keys_for(control):
             control.focus()
-            page.keyboard.press(key)
+            for key in keys:
+                page.keyboard.press(key)
+                page.wait_for_timeout(100)
             moved, seen = explorer.settled()
             if moved != values:
                 break
@@ -198,11 +218,11 @@ def test_the_player_moves_the_steps(notebook):
     assert after[0] != before[0]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_with_the_solutions_pasted_in_every_exercise_says_it_is_right(name, browse, course):
-    solved = with_solutions(nbformat.read(course / f"{name}.ipynb", as_version=4))
-    nbformat.write(solved, course / f"solved_{name}.ipynb")
-    notebook = browse(f"solved_{name}.ipynb")
+@pytest.mark.parametrize("notebook", NAMES)
+def test_with_the_solutions_pasted_in_every_exercise_says_it_is_right(notebook, browse, course):
+    solved = with_solutions(nbformat.read(course / f"{notebook}.ipynb", as_version=4))
+    nbformat.write(solved, course / f"solved_{notebook}.ipynb")
+    notebook = browse(f"solved_{notebook}.ipynb")
     try:
         notebook.run_all()
         assert notebook.errors == []
