@@ -1,7 +1,7 @@
 """gradlab against its peers: time, detection, false alarms, import. Writes the README's tables.
 
-    pip install -e ".[peers]"        # torch's CPU build is enough
-    python tests/benchmarks/benchmark.py [--quick] [--print]
+    pip install -e ".[peers,test]"        # torch's CPU build is enough
+    python tests/benchmarks/benchmark.py [--quick] [--print] [--alarms 10000]
 
 One process, one thread, one core; the same network, data and backward pass for everybody. Rounds
 are interleaved, every tool once a round, and a figure is the median of its rounds, so that a busy
@@ -31,6 +31,7 @@ import peers
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = ((2, 5, 20), (20, 50, 200), (100, 200, 500), (784, 30, 100))
 LARGE = 5_000  # parameters; beyond, fewer rounds, and all but three check some entries only
+LARGE_ROUNDS = 3
 FULL_AT_ANY_SIZE = (peers.gradlab_structured, peers.plain_loop, peers.torch_slow)
 IMPORTS = (
     "numpy",
@@ -255,7 +256,7 @@ A check of a hand-written backward pass of the course's network (D inputs, H hid
 N samples): median CPU time, and how many times faster than the plain loop.
 
 {full_table(full)}
-`~`: extrapolated from 500 entries, numdifftools from 50. `structured_gradient` knows this network;
+`~`: extrapolated from 500 entries, for numdifftools from 50. `structured_gradient` knows this network;
 all the others take any loss. `check_gradients` also measures the noise and the curvature of the loss.
 
 {direction_table(direction)}
@@ -267,8 +268,13 @@ False alarms of `check_gradients`: {alarms} in {checked:,} checks of right gradi
 trained, saturated, tiny-weight and near-minimum networks in float64 and float32.
 
 {import_table(imports)}
-{machine()}. Medians of {rounds} interleaved rounds, of {large_rounds} at the two large sizes.
-`{COMMAND}` measures it all again and rewrites this section.
+{machine()}.
+Medians of {rounds} interleaved rounds, of {large_rounds} at the two large sizes. This command
+measures it all again, on your machine, and rewrites this section:
+
+```sh
+{COMMAND}
+```
 
 """
 
@@ -291,6 +297,7 @@ def say(what: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few rounds and trials, for a look")
+    parser.add_argument("--alarms", type=int, default=10_000, help="checks for false alarms")
     parser.add_argument("--print", action="store_true", help="leave README.md as it is")
     options = parser.parse_args()
     if any(os.environ.get(name) != value for name, value in ONE_THREAD.items()):
@@ -301,7 +308,7 @@ def main() -> int:
     import torch
 
     torch.set_num_threads(1)
-    text = report(3, 1, 10, 200) if options.quick else report(7, 3, 300, 10_000)
+    text = report(3, 1, 10, 200) if options.quick else report(5, LARGE_ROUNDS, 200, options.alarms)
     if options.print:
         print(text)
         return 0
