@@ -365,7 +365,7 @@ ENTRIES = (
         name="bias_not_summed",
         title="Bias gradient not summed",
         wrong="db1 keeps a row for each sample.",
-        reported="mlpack/mlpack#3679",
+        reported="jimfleming/differentiation#1; mlpack/mlpack#3679",
         function=bias_not_summed,
         kind=HIDDEN,
         ordinary=on_course(bias_not_summed),
@@ -392,9 +392,7 @@ ENTRIES = (
         name="bias_summed_to_scalar",
         title="Bias gradient summed over the units too",
         wrong="One sum over the whole of dZ1, spread over the units by broadcasting.",
-        reported=(
-            "compare harvard-edge/cs249r_book#1867: a sum over axes, spread over the wrong ones"
-        ),
+        reported="SethHWeidman/DLFS_code#8",
         function=bias_summed_to_scalar,
         kind=HIDDEN,
         ordinary=on_course(bias_summed_to_scalar),
