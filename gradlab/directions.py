@@ -32,6 +32,7 @@ __all__ = ["check_directions"]
 STEPS = 2.0 ** np.arange(-1, 6)  # times the step of the probe
 SAMPLE = 8
 SEARCHES = 3
+OF_A_SAMPLE = ("zero", "ratio", "decay", "sign decay", "shifted")  # others need the whole array
 
 
 def check_directions(problem: Problem) -> dict[Hashable, ArrayReport]:
@@ -117,15 +118,16 @@ def _judged(
     verdict = settled(
         look.verdict, size, look.error_bar, not gradient.any(), seen, problem.noise.unit
     )
-    worst, hint = None, said(verdict, seen)
-    found = look._replace(numeric=math.nan)
+    worst, values = None, (analytic, look.numeric, look.error_bar)
+    hint = said(verdict, seen)
     if verdict == "wrong" and seen.change:
-        worst, found, verdict = _guilty_entry(problem, name, seen.step, backward)
-        hint = (
-            _signature(problem, name, seen.step, worst)
-            if verdict == "wrong"
-            else said(verdict, seen)
-        )
+        worst, found = _guilty_entry(problem, name, seen.step, backward)
+        verdict = found.verdict
+        hint = said(verdict, seen)
+        if worst is not None:
+            values = (float(gradient[worst]), found.numeric, found.error_bar)
+            if verdict == "wrong":
+                hint = _signature(problem, name, seen.step)
     return ArrayReport(
         name,
         gradient.shape,
@@ -133,30 +135,28 @@ def _judged(
         hint,
         relative_error(np.array(analytic), np.array(look.numeric)),
         worst,
-        float(gradient[worst]) if worst is not None else analytic,
-        found.numeric if worst is not None else look.numeric,
-        found.error_bar if worst is not None else look.error_bar,
+        *values,
         gradient,
     )
 
 
 def _guilty_entry(
     problem: Problem, name: Hashable, step: float, backward: np.ndarray
-) -> tuple[tuple[int, ...] | None, Look, str]:
-    """Halve the array until one entry is left whose gradient is wrong.
+) -> tuple[tuple[int, ...] | None, Look]:
+    """Halve the array until one entry is left, and judge it.
 
     The error along a direction of random signs is the sum of those along its two halves, so four
-    evaluations tell which half has the larger one. If what is left turns out to be right (many
-    errors can cancel in a half), other signs are tried. Nothing but kinks is a verdict as well.
+    evaluations tell which half has the larger one. If the entry that is left turns out to be right,
+    because many errors cancelled on the way, other signs are tried. An entry at a kink is the
+    answer if there is nothing worse; no entry, if all that were found are right.
     """
     gradient = problem.gradients[name]
-    last, verdict = Look("wrong", math.nan, math.inf), "wrong"
+    kink = None
     for seed in range(SEARCHES):
         signs = np.random.RandomState(10 + seed).choice([-1.0, 1.0], gradient.size)
-        entries, error = np.arange(gradient.size), None
+        entries = np.arange(gradient.size)
+        error = _error_along(problem, name, step, signs, entries)
         while entries.size > 1:
-            if error is None:
-                error = _error_along(problem, name, step, signs, entries)
             half = entries[: entries.size // 2]
             of_half = _error_along(problem, name, step, signs, half)
             if abs(of_half) >= abs(error - of_half):
@@ -166,11 +166,10 @@ def _guilty_entry(
         index = tuple(int(i) for i in np.unravel_index(int(entries[0]), gradient.shape))
         look = look_closer(problem, name, [index], step, backward)[index]
         if look.verdict == "wrong":
-            return index, look, "wrong"
+            return index, look
         if look.verdict == "kink":
-            last, verdict = look, "kink"
-            kinked = index
-    return (kinked, last, verdict) if verdict == "kink" else (None, last, verdict)
+            kink = index, look
+    return kink or (None, Look("wrong", math.nan, math.inf))
 
 
 def _error_along(
@@ -190,24 +189,22 @@ def _error_along(
     return float(np.dot(np.ravel(problem.gradients[name])[entries], signs[entries]) - slope)
 
 
-def _signature(problem: Problem, name: Hashable, step: float, worst: tuple[int, ...] | None) -> str:
+def _signature(problem: Problem, name: Hashable, step: float) -> str:
     """What a few entries, drawn at random, say about the mistake."""
     gradient, parameter = problem.gradients[name], problem.params[name]
-    if worst is None or gradient.size < 2:
+    if gradient.size < 2:
         return ""
-    drawn = np.random.RandomState(3).choice(
-        gradient.size, min(SAMPLE, gradient.size), replace=False
-    )
-    truth, bars = np.empty(drawn.size), np.empty(drawn.size)
-    zeros = np.zeros(gradient.shape)
-    for place, entry in enumerate(drawn):
-        index = tuple(int(i) for i in np.unravel_index(int(entry), gradient.shape))
-        _, truth[place], bars[place] = look_closer(problem, name, [index], step, zeros)[index]
+    sample = min(SAMPLE, gradient.size)
+    drawn = np.random.RandomState(3).choice(gradient.size, sample, replace=False)
+    indices = [tuple(map(int, np.unravel_index(entry, gradient.shape))) for entry in drawn]
+    looks = look_closer(problem, name, indices, step, np.zeros(gradient.shape))
+    truth = np.array([looks[index].numeric for index in indices])
+    bars = np.array([looks[index].error_bar for index in indices])
     answer = gradient.ravel()[drawn]
-    size = max(np.abs(answer).max(), np.abs(truth).max(), 1e-300)
+    size = max(np.abs(answer).max(), np.abs(truth).max(), np.finfo(float).tiny)
     if (np.abs(answer - truth) <= np.maximum(bars, 1e-4 * size)).mean() > 0.5:
         return "most entries of this array are right"
-    fit = max(1e-4, 10 * bars.max() / size)
-    signature = recognise(answer, truth, parameter.ravel()[drawn], fit)
-    known = signature and signature.kind in ("zero", "ratio", "decay", "sign decay", "shifted")
-    return describe(signature) if known else ""
+    signature = recognise(
+        answer, truth, parameter.ravel()[drawn], max(1e-4, 10 * bars.max() / size)
+    )
+    return describe(signature) if signature and signature.kind in OF_A_SAMPLE else ""

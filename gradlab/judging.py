@@ -36,7 +36,7 @@ CENTRAL = FORMULAS["central"]
 MANY_ULPS = 256  # a step of fewer units in the last place is no longer the step asked for
 LADDER = 4.0 ** np.arange(1, -9, -1)  # times the step of the array
 KINKED = 0.5  # a smooth second difference shrinks to a quarter from rung to rung
-BACKWARD = 32.0
+BACKWARD = 32.0  # roundoffs in a gradient: rounding errors of sums and products add up
 ROUND_BITS, TELLING = 12, 4  # numbers of more bits are not round; four are no coincidence
 UNUSABLE = 1e-3  # noise of more than this part of the loss is not rounding
 RESOLVED = 0.1  # error bars of more than this part of the gradient decide nothing
@@ -118,7 +118,7 @@ def settled(verdict: str, size: float, bar: float, zero: bool, seen: Probe, unit
 
 def said(verdict: str, seen: Probe) -> str:
     """What to look for when an array has this verdict."""
-    if not seen.change:
+    if verdict in ("unused", "wrong") and not seen.change:
         return (
             "the loss does not change at all when this array is moved: it is not used, the loss "
             "reads a copy of it, or every unit behind it is dead"

@@ -191,32 +191,33 @@ def _telling(ratio: float, rtol: float) -> bool:
 
 
 def _ratio_sentence(ratio: float) -> str:
-    from fractions import Fraction
-
-    sign = "minus " if ratio < 0 else ""
-    flipped = " with the sign flipped" if ratio < 0 else ""
-    simple = Fraction(abs(ratio)).limit_denominator(1000) if abs(ratio) < 1e6 else Fraction(0)
-    near = simple and abs(float(simple) - abs(ratio)) <= 1e-4 * abs(ratio)
-    if near and simple == 1:
+    size, inverse = abs(ratio), 1 / abs(ratio)
+    sign, flipped = ("minus ", " and the sign flipped") if ratio < 0 else ("", "")
+    if _near(size, 1):
         return "it is minus the right gradient: a sign flipped"
-    if near and simple == 2:
+    if _near(size, 2):
         return f"it is {sign}twice the right gradient: a factor 1/2 of the loss forgotten{flipped}?"
-    if near and simple == Fraction(1, 2):
+    if _near(inverse, 2):
         return (
-            f"it is {sign}half the right gradient: a square differentiated without its 2{flipped}?"
+            f"it is {sign}half the right gradient: the 2 of a derivative, or of a loss without its "
+            f"1/2, forgotten{flipped}?"
         )
-    if near and simple.denominator == 1:
+    if _near(size, round(size)) and size < 1e4:
         return (
-            f"it is {sign}{simple} times the right gradient: is the average over a batch of "
-            f"{simple} missing{flipped}?"
+            f"it is {sign}{round(size)} times the right gradient: is the average over a batch of "
+            f"{round(size)} missing{flipped}?"
         )
-    if near and simple.numerator == 1:
-        n = simple.denominator
+    if _near(inverse, round(inverse)) and inverse < 1e4:
+        n = round(inverse)
         return (
             f"it is {sign}1/{n} of the right gradient: averaged over a batch of {n} where it is a "
             f"sum, or averaged twice{flipped}?"
         )
     return f"it is {_short(ratio)} times the right gradient, in every entry"
+
+
+def _near(number: float, whole: int) -> bool:
+    return abs(number - whole) <= 1e-4 * number
 
 
 def _entries(where: Sequence[tuple[int, ...]]) -> str:
