@@ -24,6 +24,13 @@ __all__ = [
     "taylor_remainders",
 ]
 
+STAR = {
+    "color": style.BLACK,
+    "marker": "*",
+    "markerfacecolor": style.YELLOW,
+    "linestyle": "none",
+}
+
 
 @style.house_style()
 def secants(
@@ -61,9 +68,9 @@ def secants(
     ax.plot(line, [f(value) for value in line], color=style.GREY, linewidth=3, label="loss")
     for step, look in zip(steps, style.SERIES, strict=False):
         left = x - step if method == "central" else x
-        rise = f(x + step) - f(left)
-        secant = f(left) + rise / (x + step - left) * (line - left)
-        label = f"secant, ε = {step:g}: slope {rise / (x + step - left):.4f}"
+        rise_over_run = (f(x + step) - f(left)) / (x + step - left)
+        secant = f(left) + rise_over_run * (line - left)
+        label = f"secant, ε = {step:g}: slope {rise_over_run:.4f}"
         ax.plot(line, secant, color=look["color"], linestyle=look["linestyle"], linewidth=1.5)
         ax.plot([left, x + step], [f(left), f(x + step)], look["marker"], color=look["color"])
         ax.plot([], [], **{**look, "linewidth": 1.5}, label=label)
@@ -115,25 +122,8 @@ def error_curves(
         ax.plot([], [], color=look["color"], linestyle=look["linestyle"], label="  predicted")
         if 0 < np.argmin(predicted) < len(predicted) - 1:
             least = np.argmin(predicted)
-            ax.plot(
-                [curve.eps[least]],
-                [predicted[least]],
-                "*",
-                color=style.BLACK,
-                markersize=13,
-                markerfacecolor=style.YELLOW,
-                zorder=5,
-            )
-    ax.plot(
-        [],
-        [],
-        "*",
-        color=style.BLACK,
-        markersize=11,
-        markerfacecolor=style.YELLOW,
-        linestyle="none",
-        label="predicted best ε",
-    )
+            ax.plot([curve.eps[least]], [predicted[least]], **STAR, markersize=13, zorder=5)
+    ax.plot([], [], **STAR, markersize=11, label="predicted best ε")
     bottom = min(np.min(values[values > 0]) for values in curve.errors.values())
     ax.set(xlabel="step ε", ylabel="relative error", ylim=(bottom / 30, 30))
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
