@@ -121,8 +121,10 @@ def check_gradients(
             notes.append("the differences of these float32 parameters were computed in float64.")
         noise = loss_noise(loss, wide)
         unit = gradient_unit(gradients, arrays, noise)
-        center_wide = validation.loss_value(loss(wide))
-        problem = Problem(loss, wide, gradients, center_wide, noise, unit)
+        center_wide, level = validation.loss_value(loss(wide)), noise.level
+        if wide is not params:  # what float32 makes of the loss, and so of the gradient
+            level = max(loss_noise(loss, params).level, abs(center - center_wide))
+        problem = Problem(loss, wide, gradients, center_wide, noise, unit, float(level))
         if how == "entries":
             found = check_entries(problem, method, eps, workers, progress)
         else:
@@ -207,7 +209,7 @@ def _widened(loss: Loss, params: Params, center: float) -> Params:
     change = given - validation.loss_value(loss(wide))
     unseen = 64 * np.finfo(np.float32).eps * (abs(held) + abs(center))
     same = abs(change - (held - center)) <= 0.01 * abs(change) + unseen
-    return wide if change and same and loss_noise(loss, wide).unit < 1e-12 else params
+    return wide if change and same and loss_noise(loss, wide).unit < 1e-9 else params
 
 
 def _held_to(cutoff: float, array: ArrayReport) -> ArrayReport:

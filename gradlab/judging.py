@@ -54,7 +54,7 @@ class Problem(NamedTuple):
     """What is to be judged: a loss at a point, and the gradient that is said to be its own.
 
     ``center`` is the loss at ``params``, ``noise`` its rounding noise there, ``unit`` the roundoff
-    with which the gradient was computed.
+    with which the gradient was computed, and ``level`` the noise that the loss has with that.
     """
 
     loss: Callable[[Params], float]
@@ -63,6 +63,7 @@ class Problem(NamedTuple):
     center: float
     noise: Noise
     unit: float
+    level: float
 
     @property
     def names(self) -> list:
@@ -147,11 +148,12 @@ def rounding_bar(
 def backward_bars(problem: Problem, numeric: Params, curvatures: Params) -> dict[str, np.ndarray]:
     """What rounding may have done to the gradient under test, and to the loss a step away.
 
-    A few units in the last place of three things: the entry itself and the rest of its array; the
+    A few units in the last place of four things: the entry itself and the rest of its array; the
     steepest slope times the size of a parameter, because a factor that has cancelled to nearly
-    nothing, such as ``1 - h`` of a saturated unit, has the rounding error of one that has not; and
-    what moving every parameter within its own rounding would change, ``u |H| |p|``, which is all
-    that is left near a minimum. The Hessian ``H`` is known on its diagonal;
+    nothing, such as ``1 - h`` of a saturated unit, has the rounding error of one that has not; what
+    moving every parameter within its own rounding would change, ``u |H| |p|``, which is all that is
+    left near a minimum; and the loss, whose terms cancel in the gradient, as ``p - y`` of a softmax
+    does. The Hessian ``H`` is known on its diagonal;
     ``H_ij**2 <= H_ii H_jj`` where it is positive definite. (Backward error analysis: Nicholas J.
     Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd edition, SIAM, 2002, chapter 1.)
     """
@@ -163,19 +165,18 @@ def backward_bars(problem: Problem, numeric: Params, curvatures: Params) -> dict
     fall = max(
         rms(n[np.isfinite(n)]) * (rms(params[name]) or everywhere) for name, n in numeric.items()
     )
-    terms = {name: 12 * fall / max(1.0, rms(params[name])) for name in numeric}
     reach = math.sqrt(
         sum(
             float(np.sum(curvatures[name] * np.square(params[name], dtype=float)))
             for name in numeric
         )
     )
-    return {
-        name: BACKWARD
-        * problem.unit
-        * (np.abs(g) + rms(g) + terms[name] + np.sqrt(curvatures[name]) * reach)
-        for name, g in finite.items()
-    }
+    bars = {}
+    for name, g in finite.items():
+        length = max(1.0, rms(params[name]))
+        terms = np.abs(g) + rms(g) + 12 * fall / length + np.sqrt(curvatures[name]) * reach
+        bars[name] = BACKWARD * problem.unit * terms + 4 * problem.level / length
+    return bars
 
 
 def look_closer(
