@@ -91,6 +91,18 @@ def test_the_runtime_needs_little():
     assert names == {"numpy", "matplotlib", "ipywidgets", "tqdm"}
 
 
+def test_the_lab_has_what_the_notebooks_import():
+    lab = {Requirement(text).name for text in PROJECT["optional-dependencies"]["lab"]}
+    installed = {"gradlab", "numpy", "IPython", "ipywidgets", *sys.stdlib_module_names}
+    for path in check_notebooks.notebook_paths():
+        notebook = nbformat.read(path, as_version=4)
+        code = "\n".join(cell.source for cell in check_notebooks.code_cells(notebook))
+        imported = set(re.findall(r"^ *(?:from|import) (\w+)", code, re.MULTILINE))
+        ran = set(re.findall(r"-m (\w+)", code))
+        others = {"scikit-learn" if name == "sklearn" else name for name in imported | ran}
+        assert others - installed <= lab, path.name
+
+
 def test_the_version_stands_in_step():
     import gradlab
 
