@@ -83,7 +83,8 @@ def check_entries(
             if -1 in at:
                 bend = np.abs(at[1] - 2 * problem.center + at[-1])
                 seen_bend = np.maximum(bend - 2 * SAFETY * problem.noise.level, 0.0)
-                curvatures[name] = np.maximum(seen_bend / step**2, seen.curvature)
+                bends = seen_bend / step**2
+                curvatures[name] = np.maximum(bends, max(seen.curvature, bends.mean()))
             else:
                 curvatures[name] = np.full(step.shape, seen.curvature)
     numeric = {name: numeric[name] for name in probes}
