@@ -63,6 +63,7 @@ def from_conda(environment: dict) -> dict[str, frozenset[str]]:
         if isinstance(spec, str):
             parsed = MatchSpec(spec)
             name = parsed.name if isinstance(parsed.name, str) else parsed.name.normalized
+            assert name not in ranges, name
             text = "" if parsed.version is None else str(parsed.version)
             ranges[name] = frozenset(filter(None, text.split(",")))
     assert ranges.pop("pip") == frozenset()
