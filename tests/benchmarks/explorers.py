@@ -54,7 +54,7 @@ _ = ipywidgets.interact(
 )"""
 
 # From the key event to the first frame with a picture that has another source and is decoded.
-WATCH = """
+WATCH = """() => {
 window.pressedAt = 0;
 window.addEventListener('keydown', () => { window.pressedAt = performance.now(); }, true);
 window.nextPicture = (output, before) => new Promise(resolve => {
@@ -72,7 +72,7 @@ window.nextPicture = (output, before) => new Promise(resolve => {
     };
     look();
 });
-"""
+}"""
 
 
 def moves(notebook, index: int, count: int) -> list[float]:
