@@ -6,6 +6,7 @@ What a real JupyterLab makes of them is tested in ``tests/browser``.
 from __future__ import annotations
 
 import base64
+import html
 import io
 import os
 import re
@@ -13,10 +14,13 @@ import subprocess
 import sys
 from functools import lru_cache
 from itertools import product
+from pathlib import Path
 
 import ipywidgets as widgets
+import nbformat
 import numpy as np
 import pytest
+from nbconvert import HTMLExporter
 from PIL import Image
 from traitlets import TraitError
 
@@ -403,3 +407,39 @@ def test_series_in_a_picture_differ_in_more_than_colour():
         for key in ("color", "marker", "linestyle"):
             assert len({str(look[key]) for look in series.values()}) == len(series)
     assert style.SERIES[0]["color"] != style.SERIES[1]["color"]
+
+
+# ------------------------------------------------------------------- as stored in the notebooks
+
+
+@lru_cache
+def stored():
+    """The cells of the notebooks that show an explorer: name of the notebook, cell."""
+    paths = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9]*.ipynb"))
+    return [
+        (path.stem, name, cell)
+        for path in paths
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "code"
+        for name in re.findall(r"explorers\.(\w+_explorer)\(", cell.source)
+    ]
+
+
+def test_every_explorer_stands_in_a_notebook():
+    assert sorted({name for _, name, _ in stored()}) == NAMES
+
+
+def test_every_stored_explorer_is_the_picture_that_it_opens_with(name):
+    """Text only: the bytes of a PNG depend on matplotlib's version."""
+    for _, _, cell in (place for place in stored() if place[1] == name):
+        still, unseen = cell.outputs
+        assert set(still.data) == {"image/png", "text/plain"}
+        assert still.data["text/plain"] == make(name).alt == still.metadata["image/png"]["alt"]
+        assert Image.open(io.BytesIO(base64.b64decode(still.data["image/png"]))).width >= 700
+        assert html.escape(make(name).alt) in unseen.data["text/html"]
+
+
+def test_the_page_that_nbconvert_makes_shows_every_explorer():
+    notebook = nbformat.v4.new_notebook(cells=[cell for _, _, cell in stored()])
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    assert len(re.findall(r'<img[^>]* src="data:image/png;base64', page)) == len(stored())

@@ -233,6 +233,9 @@ class Notebook:
                 .map(panel => panel.scrollHeight))"""
         )
         self.page.set_viewport_size({"width": 1280, "height": min(height + 150, 16_000)})
+        self.page.evaluate(
+            "() => document.querySelectorAll('.jp-WindowedPanel-outer').forEach(p => p.scrollTo(0, 0))"
+        )
         self.page.wait_for_timeout(500)
         self.page.screenshot(path=path)
         self.page.set_viewport_size({"width": 1280, "height": 1000})
