@@ -9,26 +9,22 @@ from pathlib import Path
 import lab
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-
 
 def pytest_collection_modifyitems(items):
     """Take the notebooks one by one; without a browser skip, or fail where one is required."""
-    items.sort(
-        key=lambda item: getattr(item, "callspec", None) and item.callspec.params["notebook"]
-    )
+    here = [item for item in items if item.path.parent == Path(__file__).parent]
+    here.sort(key=lambda item: item.callspec.params["notebook"])
+    items[:] = [item for item in items if item not in here] + here
     reason = lab.why_not()
     if reason and not os.environ.get("GRADLAB_REQUIRE_BROWSER"):
-        for item in items:
-            if item.path.is_relative_to(Path(__file__).parent):
-                item.add_marker(pytest.mark.skip(reason=reason))
+        for item in here:
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")
 def screenshots():
     """Where screenshots are kept, to be looked at."""
-    folder = ROOT / "build" / "browser"
+    folder = lab.ROOT / "build" / "browser"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -37,7 +33,7 @@ def screenshots():
 def course(tmp_path_factory):
     """A copy of the notebooks that may be run and saved."""
     folder = tmp_path_factory.mktemp("course")
-    for path in (ROOT / "notebooks").iterdir():
+    for path in (lab.ROOT / "notebooks").iterdir():
         if path.is_dir():
             shutil.copytree(path, folder / path.name)
         else:

@@ -7,7 +7,7 @@ import re
 import nbformat
 import pytest
 from check_notebooks import output_texts, with_solutions
-from conftest import NOTEBOOKS
+from lab import NOTEBOOKS
 
 CALL = re.compile(r"explorers\.(\w+_explorer)\(")
 PLACES = [
