@@ -26,6 +26,7 @@ __all__ = ["check_entries"]
 Params = Mapping[Hashable, np.ndarray]
 
 FIRST_LOOKS = 4
+SHARP = 4.0  # times the curvature of the whole array: one entry may well have that much
 
 
 def check_entries(
@@ -94,7 +95,8 @@ def check_entries(
         sheet = _Sheet(
             problem, name, numeric[name], rounding[name] + backward[name], backward[name], own_steps
         )
-        found[name] = sheet.report(seen, progress)
+        sharp = curvatures[name] / (SHARP * seen.curvature) if seen.curvature else 0 * steps[name]
+        found[name] = sheet.report(seen, sharp, progress)
     return found
 
 
@@ -115,10 +117,11 @@ class _Sheet:
         self.backward, self.own_steps = backward, own_steps
         self.gradient = problem.gradients[name]
 
-    def report(self, seen: Probe, progress: bool) -> ArrayReport:
+    def report(self, seen: Probe, sharp: np.ndarray, progress: bool) -> ArrayReport:
+        """The verdict on the array; ``sharp`` entries, above 1, may sit on a kink."""
         gradient, zero = self.gradient, not self.gradient.any()
         if np.isfinite(gradient).all():
-            verdict = self._look_closer(seen.step, progress)
+            verdict = self._look_closer(seen.step, sharp, progress)
         else:
             verdict = "nonfinite"
         size = max(np.linalg.norm(gradient), np.linalg.norm(self.numeric))
@@ -146,14 +149,21 @@ class _Sheet:
     def off(self) -> np.ndarray:
         return np.abs(self.gradient - self.numeric)
 
-    def _look_closer(self, step: float, progress: bool) -> str:
-        """Judge the entries outside their error bars, the worst ones first, until one is wrong."""
+    def _look_closer(self, step: float, sharp: np.ndarray, progress: bool) -> str:
+        """Judge the entries outside their error bars, the worst ones first, until one is wrong.
+
+        Of the entries inside, the few with the sharpest bend are looked at: a kink may be there.
+        """
         verdict = "ok"
         off = self.off
         suspicious = ~(off <= self.bars)
+        bends = np.argsort(-np.where(suspicious, 0.0, sharp), axis=None, kind="stable")[
+            :FIRST_LOOKS
+        ]
+        bends = bends[np.ravel(sharp)[bends] > 1]
         excess = np.where(np.isfinite(off), off / self.bars, np.inf)
         order = np.argsort(-np.where(suspicious, excess, 0.0), axis=None, kind="stable")
-        order = order[: np.count_nonzero(suspicious)]
+        order = np.concatenate([order[: np.count_nonzero(suspicious)], bends])
         count = FIRST_LOOKS
         while order.size and verdict != "wrong":
             batch = [tuple(map(int, np.unravel_index(entry, off.shape))) for entry in order[:count]]

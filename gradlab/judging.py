@@ -35,6 +35,7 @@ Index = tuple[int, ...]
 CENTRAL = FORMULAS["central"]
 MANY_ULPS = 256  # a step of fewer units in the last place is no longer the step asked for
 LADDER = 4.0 ** np.arange(1, -9, -1)  # times the step of the array
+CLEAR = 4  # rungs on which a jump stands out
 KINKED = 0.5  # a smooth second difference shrinks to a quarter from rung to rung
 BACKWARD = 32.0  # roundoffs in a gradient: rounding errors of sums and products add up
 ROUND_BITS, TELLING = 12, 4  # numbers of more bits are not round; four are no coincidence
@@ -268,7 +269,7 @@ class _Rungs(NamedTuple):
         off = np.abs(self.slopes - analytic)
         look = Look("ok", float(self.slopes[best]), float(self.bars[best]))
         if off[best] <= look.error_bar:
-            return look
+            return look._replace(verdict="kink") if self._on_a_kink() else look
         jump = self._kink()
         if jump:
             # A step that ends before the kink settles it, if its error bar is still narrow.
@@ -291,3 +292,14 @@ class _Rungs(NamedTuple):
         seen = sizes > self.jump_bars
         stays = seen[1:] & seen[:-1] & (sizes[1:] > KINKED * sizes[:-1])
         return float(sizes[1:][stays].max(initial=0))
+
+    def _on_a_kink(self) -> bool:
+        """Whether the slopes to both sides differ by the same amount at every step.
+
+        As of ``|x|`` at 0, whose central difference is 0 however short the step: it agrees with a
+        gradient of 0, and there is no gradient.
+        """
+        sizes = np.abs(self.jumps)
+        largest = sizes.max()
+        clear = self.jump_bars < largest / 4
+        return bool(clear.sum() >= CLEAR and np.all(sizes[clear] > 0.9 * largest))

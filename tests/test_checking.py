@@ -439,3 +439,21 @@ def test_any_shape_order_stride_scale_and_precision(first, second, exponent, bug
     report = check_gradients(loss, {"a": a, "b": b}, grads)
     assert verdicts(report) == {"a": "ok", "b": "ok" if bug == 1 else "wrong"}
     assert (a.tobytes(), b.tobytes()) == before
+
+
+@pytest.mark.parametrize("weights", [[0.0], [0.0, 1.0], [0.3, 0.0, -2.0], [0.0, 0.0, 0.0]])
+def test_a_kink_that_the_central_difference_cannot_see_is_seen(weights):
+    # Of |x| at 0 both sides say 0, a subgradient that many a penalty returns: there is no gradient.
+    x = np.array(weights)
+    report = check_gradients(lambda p: np.sum(np.abs(p["x"])), {"x": x}, {"x": np.sign(x)})
+    assert report.verdict == "kink"
+
+
+@pytest.mark.parametrize("width", [1e-2, 1e-3, 1e-6])
+def test_a_sharp_bend_is_no_kink(width):
+    x = np.array([0.0, 1.0])
+    root = np.sqrt(x**2 + width**2)
+    report = check_gradients(
+        lambda p: np.sum(np.sqrt(p["x"] ** 2 + width**2)), {"x": x}, {"x": x / root}
+    )
+    assert report.passed
