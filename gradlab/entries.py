@@ -15,6 +15,7 @@ from gradlab.judging import (
     rounding_bar,
     said,
     settled,
+    step_for_entries,
     visible_steps,
 )
 from gradlab.noise import SAFETY, UNIT, Probe, probe, random_direction
@@ -26,6 +27,7 @@ __all__ = ["check_entries"]
 Params = Mapping[Hashable, np.ndarray]
 
 FIRST_LOOKS = 4
+BENDS = 2  # the sharpest bends inside their error bars that are looked at
 SHARP = 4.0  # times the curvature of the whole array: one entry may well have that much
 
 
@@ -54,6 +56,10 @@ def check_entries(
     }
     own_steps = eps is None and method == "central"
     if own_steps:
+        probes = {
+            name: seen._replace(step=step_for_entries(problem, name, seen.step))
+            for name, seen in probes.items()
+        }
         steps = {
             name: visible_steps(array, probes[name].step)
             if name in probes

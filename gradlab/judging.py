@@ -26,6 +26,7 @@ __all__ = [
     "rounding_bar",
     "said",
     "settled",
+    "step_for_entries",
     "visible_steps",
 ]
 
@@ -35,6 +36,8 @@ Index = tuple[int, ...]
 CENTRAL = FORMULAS["central"]
 MANY_ULPS = 256  # a step of fewer units in the last place is no longer the step asked for
 LADDER = 4.0 ** np.arange(1, -9, -1)  # times the step of the array
+MANY = 32  # entries, from which on a few are tried
+TRIED = 8
 CLEAR = 4  # rungs on which a jump stands out
 KINKED = 0.5  # a smooth second difference shrinks to a quarter from rung to rung
 BACKWARD = 32.0  # roundoffs in a gradient: rounding errors of sums and products add up
@@ -229,6 +232,36 @@ def look_closer(
 def visible_steps(array: np.ndarray, step: float) -> np.ndarray:
     """``step`` for every entry, but no fewer than 256 units in its last place."""
     return np.maximum(step, MANY_ULPS * np.spacing(np.abs(array)).astype(float))
+
+
+def step_for_entries(problem: Problem, name: Hashable, step: float) -> float:
+    """``step``, or a shorter one, at which the entries of a large array are truncated little enough.
+
+    A direction averages over all its entries: its third derivative is smaller than theirs, the more
+    so the larger the array, and so a step that suits it is too long for them. A few entries
+    are tried, and if for a quarter of them the truncation error is larger than an eighth of the
+    rounding error bar, the step is shortened until it is not. A small array is not worth the tries:
+    its few entries get a closer look where they need one.
+    """
+    array = problem.params[name]
+    if array.size < MANY:
+        return step
+    chosen = np.random.RandomState(3).choice(array.size, TRIED, replace=False)
+    truncation = []
+    for entry in chosen:
+        view = _view(array, tuple(map(int, np.unravel_index(entry, array.shape))))
+        offsets = (1.0, -1.0, 2.0, -2.0)
+        steps = {name: np.full(view.shape, step)}
+        losses = entry_losses(
+            lambda _: problem.loss(problem.params), {name: view}, steps, offsets, progress=False
+        )[name].ravel()
+        near, far = (losses[0] - losses[1]) / (2 * step), (losses[2] - losses[3]) / (4 * step)
+        truncation.append(abs(far - near) / 3)
+    typical = float(np.quantile(truncation, 0.75))
+    allowed = SAFETY * CENTRAL.amplification * problem.noise.level / step / 8
+    if not typical > allowed:
+        return step
+    return step * (allowed / typical) ** (1 / 3) if math.isfinite(typical) else step
 
 
 def _view(array: np.ndarray, index: Index) -> np.ndarray:
