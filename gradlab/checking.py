@@ -128,7 +128,7 @@ def check_gradients(
         if how == "entries":
             found = check_entries(problem, method, eps, workers, progress)
         else:
-            found = check_directions(problem)
+            found = check_directions(problem, progress)
         if _untrustworthy(loss, params, center):
             found = _all_arrays(arrays, "random")
     if cutoff is not None:

@@ -24,6 +24,7 @@ from gradlab.judging import (
     settled,
 )
 from gradlab.noise import SAFETY, UNIT, Probe, line_losses, probe, random_direction, rms
+from gradlab.progress import Progress
 from gradlab.report import ArrayReport
 from gradlab.signatures import describe, recognise
 
@@ -35,28 +36,35 @@ SEARCHES = 3
 OF_A_SAMPLE = ("zero", "ratio", "decay", "sign decay", "shifted")  # others need the whole array
 
 
-def check_directions(problem: Problem) -> dict[Hashable, ArrayReport]:
+def check_directions(problem: Problem, progress: bool) -> dict[Hashable, ArrayReport]:
     """Compare one slope in each array, and search for the guilty entry where it does not agree.
 
     Parameters
     ----------
     problem
         The loss and the gradient under test.
+    progress
+        Whether to show a progress bar when it takes longer than a second.
     """
     directions = {name: random_direction(problem.params[name].shape) for name in problem.names}
     probes, slopes, numeric, curvatures = {}, {}, {}, {}
-    for name, direction in directions.items():
-        along = {name: direction}
-        probes[name] = probe(problem.loss, problem.params, along, problem.center, problem.noise)
-        slopes[name] = _slope(problem, name, direction, probes[name].step)
-        shape = direction.shape
-        numeric[name] = np.full(shape, slopes[name].best.numeric)
-        curvatures[name] = np.full(shape, probes[name].curvature)
-    backward = backward_bars(problem, numeric, curvatures)
-    return {
-        name: _judged(problem, name, directions[name], probes[name], slopes[name], backward[name])
-        for name in directions
-    }
+    found = {}
+    with Progress(2 * len(directions), progress) as bar:
+        for name, direction in directions.items():
+            along = {name: direction}
+            probes[name] = probe(problem.loss, problem.params, along, problem.center, problem.noise)
+            slopes[name] = _slope(problem, name, direction, probes[name].step)
+            shape = direction.shape
+            numeric[name] = np.full(shape, slopes[name].best.numeric)
+            curvatures[name] = np.full(shape, probes[name].curvature)
+            bar.advance()
+        backward = backward_bars(problem, numeric, curvatures)
+        for name, direction in directions.items():
+            found[name] = _judged(
+                problem, name, direction, probes[name], slopes[name], backward[name]
+            )
+            bar.advance()
+    return found
 
 
 class _Slope(NamedTuple):

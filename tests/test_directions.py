@@ -117,3 +117,16 @@ def test_cutoff_nan_and_kinks():
         how="directions",
     )
     assert report["x"].verdict == "kink" and report["x"].worst_index == (0,)
+
+
+@pytest.mark.parametrize("how", ["entries", "directions"])
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_check_that_takes_longer_than_our_patience_shows_a_bar(how, shown, monkeypatch, capsys):
+    monkeypatch.setattr("gradlab.progress.PATIENCE", 0.0)
+    params = {"a": np.ones(9), "b": np.ones(9)}
+    grads = {name: 2 * array for name, array in params.items()}
+    check_gradients(
+        lambda p: sum(np.sum(x**2) for x in p.values()), params, grads, how=how, progress=shown
+    )
+    said = capsys.readouterr()
+    assert bool(said.err) == shown and said.out == ""
