@@ -8,7 +8,7 @@ from multiprocessing.pool import ThreadPool
 import numpy as np
 import pytest
 
-from gradlab import mlp, numerical_gradient, paraboloid
+from gradlab import check_gradients, mlp, numerical_gradient, paraboloid
 
 
 def course(seed=0):
@@ -64,6 +64,25 @@ def test_a_map_of_any_make_gives_the_same_numbers(method, processes):
     with ThreadPoolExecutor(2) as threads, ThreadPool(2) as pool:
         for workers in (map, threads.map, pool.map, pool.imap, processes.map):
             assert_same_bits(numerical_gradient(loss, params, method, workers=workers), one)
+    assert bits(params) == before
+
+
+@pytest.mark.parametrize("how", ["right", "wrong"])
+def test_a_check_says_the_same_with_workers(how, processes):
+    loss, params = course()
+    grads = numerical_gradient(loss, params, "complex")
+    if how == "wrong":
+        grads["W1"] *= 1.01
+    before = bits(params)
+    one = check_gradients(loss, params, grads)
+    for workers in (2, map, processes.map):
+        report = check_gradients(loss, params, grads, workers=workers)
+        assert str(report) == str(one)
+        assert_same_bits(
+            {name: report[name].differences for name in report},
+            {name: one[name].differences for name in one},
+        )
+    assert one.passed == (how == "right")
     assert bits(params) == before
 
 
@@ -188,3 +207,5 @@ def test_a_local_dask_cluster_gives_the_same_numbers():
         assert_same_bits(numerical_gradient(loss, params, workers=dask_map), one)
         # Dask pickles more than pickle can: a lambda may go.
         assert_same_bits(numerical_gradient(lambda p: loss(p), params, workers=dask_map), one)
+        exact = numerical_gradient(loss, params, "complex")
+        assert check_gradients(loss, params, exact, workers=dask_map).passed
