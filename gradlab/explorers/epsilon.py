@@ -135,6 +135,8 @@ def _comparison(data: ErrorCurve, method: str, step: int) -> str:
         times = data.errors[method][step] / best.error
         size = "large" if decades > 0 else "small"
         factor = f"{times:,.0f}" if times >= 10 else f"{times:.2g}"
-        yours = f"Yours is {abs(decades):.2g} decades too {size}: {factor} times that error."
+        away = f"{abs(decades):.2g}"
+        unit = "decade" if away == "1" else "decades"
+        yours = f"Yours is {away} {unit} too {size}: {factor} times that error."
     name = style.method_name(method).capitalize()
     return f"{name}: least error {best.error:.1e} at ε = {best.eps:.1e} (theory: {theory:.1e}). {yours}"
