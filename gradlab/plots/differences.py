@@ -75,7 +75,8 @@ def secants(
         ax.plot([left, x + step], [f(left), f(x + step)], look["marker"], color=look["color"])
         ax.plot([], [], **{**look, "linewidth": 1.5}, label=label)
     tangent = f(x) + slope * (line - x)
-    ax.plot(line, tangent, color=style.BLACK, linewidth=1.2, label=f"tangent: slope {slope:.4f}")
+    look = {"color": style.BLACK, "linestyle": style.SERIES[4]["linestyle"], "linewidth": 1.5}
+    ax.plot(line, tangent, **look, label=f"tangent: slope {slope:.4f}")
     ax.plot([x], [f(x)], "o", color=style.BLACK, markersize=8)
     ax.set(xlabel=name, ylabel="loss", title=f"{style.method_name(method)} differences")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18))

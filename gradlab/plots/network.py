@@ -47,7 +47,8 @@ def training_curves(histories: Mapping[str, np.ndarray], ax: Axes | None = None)
         losses = np.atleast_2d(losses)
         steps = np.arange(losses.shape[1])
         if len(losses) > 1:
-            ax.plot(steps, losses.T, color=look["color"], linewidth=0.7, alpha=0.35)
+            faint = {"linewidth": 0.7, "alpha": 0.35, "linestyle": look["linestyle"]}
+            ax.plot(steps, losses.T, color=look["color"], **faint)
         label = f"{name}, median of {len(losses)} runs" if len(losses) > 1 else name
         ax.plot(steps, np.median(losses, axis=0), markevery=len(steps) // 8, label=label, **look)
     ax.set(yscale="log", xlabel="step of gradient descent", ylabel="loss")
