@@ -88,12 +88,24 @@ class ErrorCurve:
     rounding: dict[str, np.ndarray] = field(repr=False)
 
     def predicted(self, method: str) -> np.ndarray:
-        """The predicted error, (E,): ``sqrt((T h**p)**2 + (R/h)**2)``."""
+        """The predicted error, (E,): ``sqrt((T h**p)**2 + (R/h)**2)``.
+
+        Raises
+        ------
+        KeyError
+            If there is no curve for this method.
+        """
         self._require(method)
         return np.hypot(self.truncation[method], self.rounding[method])
 
     def best(self, method: str) -> Best:
-        """The step with the least measured error, and that error."""
+        """The step with the least measured error, and that error.
+
+        Raises
+        ------
+        KeyError
+            If there is no curve for this method.
+        """
         self._require(method)
         least = int(np.nanargmin(self.errors[method]))
         return Best(float(self.eps[least]), float(self.errors[method][least]))
@@ -104,6 +116,11 @@ class ErrorCurve:
         A branch is where its part of the predicted error is at least ten times the other one; it is
         followed for two decades of the step, and while the error is below 0.1, since beyond no
         digit is left. For the complex step, which has no rounding branch, that slope is about 0.
+
+        Raises
+        ------
+        KeyError
+            If there is no curve for this method.
         """
         self._require(method)
         error, eps = self.errors[method], self.eps

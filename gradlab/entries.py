@@ -42,6 +42,11 @@ def check_entries(
         The loss and the gradient under test.
     method, eps, workers, progress
         As in :func:`gradlab.check_gradients`, already validated.
+
+    Raises
+    ------
+    ValueError
+        If ``eps`` is so small that adding it to an entry changes nothing.
     """
     loss, params = problem.loss, problem.params
     probes = {

@@ -91,7 +91,10 @@ def gradient_unit(gradients: Params, params: Params, noise: Noise) -> float:
 
 
 def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> float:
-    """The measure of the exercise: ``|a - n| / (|a| + |n| + 1e-15)``, in the 2-norm."""
+    """The measure of the exercise: ``|a - n| / (|a| + |n| + 1e-15)``, in the 2-norm.
+
+    Both arrays have the same shape, whatever it is; the result has no unit.
+    """
     scale = np.linalg.norm(np.ravel(analytic)) + np.linalg.norm(np.ravel(numeric)) + 1e-15
     return float(np.linalg.norm(np.ravel(analytic - numeric)) / scale)
 

@@ -53,8 +53,8 @@ def init_params(
 
     Raises
     ------
-    ValueError
-        If ``sizes`` is not three whole numbers of at least 1.
+    TypeError, ValueError
+        If ``sizes`` is not three whole numbers of at least 1, or ``seed`` is no seed.
     """
     integers = (int, np.integer)
     if len(sizes) != 3 or not all(isinstance(n, integers) and n >= 1 for n in sizes):
@@ -72,7 +72,7 @@ def init_params(
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray:
-    """``1 / (1 + exp(-z))``, elementwise, without overflow, for real and complex ``z``.
+    """``1 / (1 + exp(-z))``, elementwise, without overflow, for real and complex ``z`` of any shape.
 
     Written as ``(1 + tanh(z / 2)) / 2``, which is the same function: ``exp(800)`` overflows, and a
     complex ``exp`` that overflows turns into nan.
@@ -165,6 +165,8 @@ def backward(params: Params, cache: Params, y: np.ndarray) -> dict[str, np.ndarr
 
     Raises
     ------
+    KeyError
+        If ``cache`` or ``params`` lacks one of the arrays above.
     ValueError
         If ``y`` has another shape than the cached prediction.
     """

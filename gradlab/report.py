@@ -100,7 +100,8 @@ class Report(Mapping):
 
     It is true if, and only if, every array is ok. ``print`` shows it as text, a notebook as a
     table. The text is the same on every machine: an array that is ok shows no digits, since they
-    would be rounding noise; they are attributes of its :class:`ArrayReport`.
+    would be rounding noise; they are attributes of its :class:`ArrayReport`. ``report["W1"]`` is the
+    one of that array, and a KeyError names the arrays if there is none.
 
     Attributes
     ----------
@@ -208,13 +209,24 @@ class Report(Mapping):
         )
 
     def raise_if_failed(self) -> None:
-        """Raise a :class:`GradientCheckError` that carries the report, unless every array is ok."""
+        """Do nothing if every array is ok; otherwise stop with the text of the report.
+
+        Raises
+        ------
+        GradientCheckError
+            An AssertionError, so that a test fails by it.
+        """
         if not self.passed:
             raise GradientCheckError(str(self))
 
     def plot(self) -> Figure:
-        """Draw every entry as a heat map, each array in its own shape; see
-        :func:`gradlab.plots.heat_map`."""
+        """Draw every entry as a heat map, each array in its own shape.
+
+        Raises
+        ------
+        ValueError
+            If the report has no entries to draw: see :func:`gradlab.plots.heat_map`.
+        """
         from gradlab import plots
 
         return plots.heat_map(self)

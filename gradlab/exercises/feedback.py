@@ -66,7 +66,13 @@ def call(function: Any, *arguments: Any) -> Any:
 
 
 def number(answer: Any, name: str = "the answer") -> float:
-    """Read one finite real number."""
+    """Read one finite real number: a float, or an array of any shape with one entry.
+
+    Raises
+    ------
+    NotAttempted, Wrong
+        If there is none yet; if it is something else, more than one, nan or infinite.
+    """
     attempted(answer)
     try:
         value = real_array(answer)
@@ -82,7 +88,13 @@ def number(answer: Any, name: str = "the answer") -> float:
 
 
 def choice(answer: Any, choices: tuple[str, ...]) -> str:
-    """Read one of ``choices``, whatever its case and the blanks around it."""
+    """Read one of ``choices``, whatever its case and the blanks around it.
+
+    Raises
+    ------
+    NotAttempted, Wrong
+        If there is none yet; if it is none of them.
+    """
     attempted(answer)
     text = answer.strip().lower() if isinstance(answer, str) else None
     for option in choices:
@@ -93,7 +105,13 @@ def choice(answer: Any, choices: tuple[str, ...]) -> str:
 
 
 def shape(answer: Any, name: str = "a shape") -> tuple[int, ...]:
-    """Read a shape: a tuple (or list) of whole numbers."""
+    """Read a shape: a tuple (or list) of whole numbers.
+
+    Raises
+    ------
+    NotAttempted, Wrong
+        If part of it is still missing; if it is no shape.
+    """
     attempted(answer)
     if isinstance(answer, (tuple, list)):
         if any(part is ... or part is None for part in answer):
@@ -128,6 +146,7 @@ def same_array(
     Raises
     ------
     NotAttempted, Wrong
+        If there is no array yet; if its shape or one of its values is wrong.
     """
     attempted(answer)
     truth = np.asarray(truth, dtype=float)
@@ -163,6 +182,11 @@ def same_arrays(
     """Compare a dict of arrays, in the order of ``truth``, and stop at the first that is wrong.
 
     ``mistakes`` maps an array's name to its common mistakes, as in :func:`same_array`.
+
+    Raises
+    ------
+    NotAttempted, Wrong
+        If there is no dict yet; if it is none, lacks an array, or holds a wrong one.
     """
     attempted(answer)
     if not isinstance(answer, Mapping):

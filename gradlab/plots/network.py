@@ -34,6 +34,8 @@ def training_curves(histories: Mapping[str, np.ndarray], ax: Axes | None = None)
     histories
         For each name an array (runs, steps + 1) as :func:`gradlab.mlp.train` gives its rows, or
         (steps + 1,) for one run. At most six.
+    ax
+        Where to draw; by default on a new figure.
 
     Raises
     ------
@@ -162,7 +164,8 @@ def hidden_units(params: Mapping[str, np.ndarray]) -> Figure:
     Parameters
     ----------
     params
-        Of a network with two inputs and one output.
+        Of a network with two inputs and one output, in the shapes of
+        :func:`gradlab.mlp.init_params`.
     """
     x1, x2 = square()
     y_hat, cache = mlp.forward(params, np.column_stack([x1.ravel(), x2.ravel()]))
@@ -193,7 +196,10 @@ def hidden_units(params: Mapping[str, np.ndarray]) -> Figure:
 
 @house_style()
 def weight_histograms(draws: Mapping[str, np.ndarray], ax: Axes | None = None) -> Axes:
-    """Draw how often each size of weight comes up, one outline for each way of drawing them."""
+    """Draw how often each size of weight comes up, one outline for each way of drawing them.
+
+    The arrays may have any shape; what lies beyond -2 and 2 is left out.
+    """
     ax = ax or figure(7, 3.6)[1]
     edges = np.linspace(-2, 2, 81)
     for (name, weights), look in zip(draws.items(), SERIES, strict=False):

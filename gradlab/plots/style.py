@@ -127,7 +127,13 @@ def house_style() -> AbstractContextManager[None]:
 
 
 def method_name(method: str) -> str:
-    """The name of a difference formula as figures and readouts write it."""
+    """The name of a difference formula as figures and readouts write it.
+
+    Raises
+    ------
+    KeyError
+        If ``method`` is none of the keys of ``METHODS``.
+    """
     return _METHOD_NAMES[method]
 
 
@@ -166,7 +172,13 @@ def figure(
 def png(figure_or_axes: Figure | Axes, dpi: float = _STILL_DPI, alt: str = "") -> bytes:
     """Draw a figure as a small PNG: a palette image, equal bytes for equal figures.
 
-    Neither a date nor the name of a program is stored in it; ``alt`` is, as its description.
+    Neither a date nor the name of a program is stored in it; ``alt`` is, as its description. The
+    resolution ``dpi`` is in pixels per inch.
+
+    Raises
+    ------
+    TypeError
+        If there is no figure.
     """
     page = _whole_figure(figure_or_axes)
     screen_dpi = page.dpi
