@@ -27,7 +27,7 @@ __all__ = ["check_entries"]
 Params = Mapping[Hashable, np.ndarray]
 
 FIRST_LOOKS = 4
-BENDS = 2  # the sharpest bends inside their error bars that are looked at
+BENDS = 1  # of those inside their error bars, the entries that are looked at for a kink
 SHARP = 4.0  # times the curvature of the whole array: one entry may well have that much
 
 
@@ -163,14 +163,12 @@ class _Sheet:
     def _look_closer(self, step: float, sharp: np.ndarray, progress: bool) -> str:
         """Judge the entries outside their error bars, the worst ones first, until one is wrong.
 
-        Of the entries inside, the few with the sharpest bend are looked at: a kink may be there.
+        Of the entries inside, the one with the sharpest bend is looked at: a kink may be there.
         """
         verdict = "ok"
         off = self.off
         suspicious = ~(off <= self.bars)
-        bends = np.argsort(-np.where(suspicious, 0.0, sharp), axis=None, kind="stable")[
-            :FIRST_LOOKS
-        ]
+        bends = np.argsort(-np.where(suspicious, 0.0, sharp), axis=None, kind="stable")[:BENDS]
         bends = bends[np.ravel(sharp)[bends] > 1]
         excess = np.where(np.isfinite(off), off / self.bars, np.inf)
         order = np.argsort(-np.where(suspicious, excess, 0.0), axis=None, kind="stable")
