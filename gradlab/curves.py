@@ -28,6 +28,7 @@ from gradlab.differences import (
     restored,
 )
 from gradlab.noise import loss_noise
+from gradlab.progress import Progress
 
 __all__ = ["Best", "ErrorCurve", "Slopes", "TaylorTest", "error_curve", "taylor_test"]
 
@@ -41,6 +42,7 @@ RADIUS = 0.5  # of the interval around an entry in which its higher derivatives 
 # The Taylor test looks at so many steps, the smallest at which the remainder is so many times the
 # noise of the loss: with fewer the slope would be rough, with more a small mistake would not show.
 TAYLOR_STEPS, ABOVE_NOISE = 5, 30
+HALVINGS = 0.5 ** np.arange(1, 45)
 
 
 class Best(NamedTuple):
@@ -293,7 +295,9 @@ class TaylorTest(np.ndarray):
             setattr(self, name, getattr(source, name, None))
 
 
-def taylor_test(loss: Loss, params: Params, grads: Gradients, seed: int = 0) -> TaylorTest:
+def taylor_test(
+    loss: Loss, params: Params, grads: Gradients, seed: int = 0, progress: bool = True
+) -> TaylorTest:
     """Halve the step along one random direction: how fast does the Taylor remainder vanish?
 
     ``r(h) = |L(x + h v) - L(x) - h g.v|`` is of second order in h if g is the gradient, and of
@@ -311,6 +315,8 @@ def taylor_test(loss: Loss, params: Params, grads: Gradients, seed: int = 0) -> 
         The gradient under suspicion, or a function of ``params`` that returns it.
     seed
         Seed of the direction.
+    progress
+        Whether to show a progress bar when it takes longer than a second.
 
     Returns
     -------
@@ -333,7 +339,7 @@ def taylor_test(loss: Loss, params: Params, grads: Gradients, seed: int = 0) -> 
     slope = sum(float(np.sum(gradients[name] * direction[name])) for name in arrays)
     noise = loss_noise(loss, params).level
     steps, remainders = [], []
-    with restored(params):
+    with restored(params), Progress(len(HALVINGS), progress) as bar:
         center = validation.loss_value(loss(params))
         originals = {name: array.copy() for name, array in arrays.items()}
 
@@ -342,13 +348,14 @@ def taylor_test(loss: Loss, params: Params, grads: Gradients, seed: int = 0) -> 
                 array[...] = moved(originals[name], direction[name], h)
             return abs(validation.loss_value(loss(params)) - center - h * slope)
 
-        for h in 0.5 ** np.arange(1, 45):
+        for h in HALVINGS:
             # Both ways: on one side the first and the second order may cancel.
             both = (remainder(h) + remainder(-h)) / 2
             if not both > ABOVE_NOISE * noise:
                 break
             steps.append(h)
             remainders.append(both)
+            bar.advance()
     return _taylor_slopes(np.array(steps[-TAYLOR_STEPS:]), np.array(remainders[-TAYLOR_STEPS:]))
 
 

@@ -24,6 +24,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gradlab import mlp, validation
+from gradlab.progress import Progress
 
 __all__ = ["structured_gradient"]
 
@@ -32,7 +33,11 @@ LARGEST_STEP = 300.0  # cosh still fits in float64, with room for a sum
 
 
 def structured_gradient(
-    params: Mapping[str, np.ndarray], X: np.ndarray, y: np.ndarray, eps: float = 1e-5
+    params: Mapping[str, np.ndarray],
+    X: np.ndarray,
+    y: np.ndarray,
+    eps: float = 1e-5,
+    progress: bool = True,
 ) -> dict[str, np.ndarray]:
     """The numerical gradient by central differences of the loss of :mod:`gradlab.mlp`.
 
@@ -48,6 +53,8 @@ def structured_gradient(
         (N, D) and (N, K).
     eps
         The step, positive, in the units of the parameters; None for 1e-5.
+    progress
+        Whether to show a progress bar when it takes longer than a second.
 
     Returns
     -------
@@ -71,7 +78,8 @@ def structured_gradient(
             f"difference could approximate; take a smaller one or rescale X"
         )
     by_unit = (eps * inputs.T, (X @ W1 + b1).T, W2 @ r.T)
-    rise = _hidden_rise(*map(np.ascontiguousarray, by_unit), np.sum(W2**2, axis=1))
+    with Progress(W1.size + b1.size, progress) as bar:
+        rise = _hidden_rise(*map(np.ascontiguousarray, by_unit), np.sum(W2**2, axis=1), bar)
     rise /= 2 * eps * len(X)
     # In W2 and b2 the loss is a quadratic, whose central difference is free of truncation error:
     # ((r + eps h)**2 - (r - eps h)**2) / (4 eps) = r h.
@@ -84,7 +92,7 @@ def structured_gradient(
 
 
 def _hidden_rise(
-    delta: np.ndarray, Z: np.ndarray, pull: np.ndarray, weight: np.ndarray
+    delta: np.ndarray, Z: np.ndarray, pull: np.ndarray, weight: np.ndarray, bar: Progress
 ) -> np.ndarray:
     """``N (L(+eps) - L(-eps))`` for every weight into a hidden unit, (H, D).
 
@@ -98,6 +106,8 @@ def _hidden_rise(
         (H, N), ``r . w``: how the loss answers to each hidden unit, to first order.
     weight
         (H,), ``|w|**2``: to second order.
+    bar
+        Counts the weights that are done.
     """
     inputs, samples = delta.shape
     units = len(Z)
@@ -120,6 +130,7 @@ def _hidden_rise(
             np.multiply(m, m, out=m)
             np.multiply(m, tanh_half, out=m)
             rise[some, i : i + rows] = first + m @ bend[some, :, None]
+            bar.advance(first.size)
     return rise[:, :, 0]
 
 

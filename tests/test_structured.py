@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradlab import mlp, numerical_gradient, structured, structured_gradient
+from gradlab import mlp, numerical_gradient, paraboloid, structured, structured_gradient
 
 
 def network(sizes=(3, 4, 1), samples=7, seed=0, spread=1.0):
@@ -131,3 +131,12 @@ def test_bad_input_gets_one_sentence(change, error, said):
     change(arguments)
     with pytest.raises(error, match=said):
         structured_gradient(**arguments)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_large_network_shows_a_bar(shown, monkeypatch, capsys):
+    monkeypatch.setattr("gradlab.progress.PATIENCE", 0.0)
+    X, y = paraboloid()
+    structured_gradient(mlp.init_params(), X, y, progress=shown)
+    said = capsys.readouterr()
+    assert bool(said.err) == shown and said.out == ""

@@ -123,3 +123,12 @@ def test_bad_input_gets_one_sentence(arguments, error, said):
     usual = {"loss": lambda p: np.sum(p["w"]), "params": params, "grads": {"w": np.ones(2)}}
     with pytest.raises(error, match=said):
         taylor_test(**{**usual, **arguments})
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_slow_test_shows_a_bar(shown, monkeypatch, capsys):
+    monkeypatch.setattr("gradlab.progress.PATIENCE", 0.0)
+    x = np.array([0.3, 1.2])
+    taylor_test(lambda p: np.sum(np.exp(p["x"])), {"x": x}, {"x": np.exp(x)}, progress=shown)
+    said = capsys.readouterr()
+    assert bool(said.err) == shown and said.out == ""
