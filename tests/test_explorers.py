@@ -345,6 +345,17 @@ def test_every_bug_trains_to_the_end_without_a_warning(bug, recwarn):
     assert not shown(recwarn)
 
 
+@pytest.mark.parametrize("bug", training.BUGS)
+def test_no_loss_runs_under_the_legend(bug):
+    explorer = make("training_explorer")
+    explorer.scene.update(len(training.STEPS) - 1, bug, seed=1)
+    ax = explorer.scene.losses["right"].axes
+    legend = ax.get_legend().get_window_extent()
+    for line in (*explorer.scene.losses.values(), *explorer.scene.here.values()):
+        at = np.clip(line.get_xydata(), 1e-9, 1e9)
+        assert not legend.count_contains(ax.transData.transform(at))
+
+
 def test_fingerprint_agrees_with_the_classical_check():
     from gradlab import numerical_gradient
     from gradlab.bugs import CATALOGUE

@@ -96,6 +96,7 @@ class _TrainingScene(Scene):
             ax = page.add_axes([left, 0.5, 0.305, 0.414])
             self.maps[which] = self.moving(surface_axes(ax, f"{which} gradient"))
             self.moving(ax.scatter(*X.T, c=y, **HEIGHTS, **DOTS))
+        self.maps["right"].axes.set_ylabel("$x_2$", labelpad=-6)
         bar = page.colorbar(
             self.maps["right"], cax=page.add_axes([0.86, 0.5, 0.022, 0.414]), extend="both"
         )
@@ -115,7 +116,7 @@ class _TrainingScene(Scene):
             self.losses[which] = self.moving(*ax.plot([], [], **line))
             self.here[which] = self.moving(*ax.plot([], [], **dot))
             samples += ax.plot([], [], **series, label=f"{which} gradient")
-        ax.legend(handles=samples, loc="lower left")
+        ax.legend(handles=samples, loc="upper right", ncols=2)  # no curve comes by there
 
     def update(self, step: int, bug: str, seed: int) -> str:
         steps = np.arange(STEPS[step] + 1)
