@@ -18,6 +18,7 @@ from gradlab.judging import (
     Look,
     Problem,
     backward_bars,
+    doubted,
     look_closer,
     relative_error,
     said,
@@ -121,13 +122,13 @@ def _judged(
         hint = said("nonfinite", seen)
         return ArrayReport(name, gradient.shape, "nonfinite", hint, worst_index=index)
     analytic = float(np.vdot(gradient, direction))
-    look = slope.judge(analytic, float(np.linalg.norm(backward * direction)))
-    size = max(rms(gradient), abs(look.numeric))
-    verdict = settled(
-        look.verdict, size, look.error_bar, not gradient.any(), seen, problem.noise.unit
-    )
+    of_gradient = float(np.linalg.norm(backward * direction))
+    look = slope.judge(analytic, of_gradient)
+    size, off = max(rms(gradient), abs(look.numeric)), abs(analytic - look.numeric)
+    doubt = float(doubted(off, look.error_bar, of_gradient))
+    verdict = settled(look.verdict, size, doubt, not gradient.any(), seen, problem.noise.unit)
     worst, values = None, (analytic, look.numeric, look.error_bar)
-    hint = said(verdict, seen)
+    hint = said(verdict, seen, off / size if size else 0.0)
     if verdict == "wrong" and seen.change:
         worst, found = _guilty_entry(problem, name, seen.step, backward)
         verdict = found.verdict

@@ -10,6 +10,7 @@ from gradlab import differences
 from gradlab.judging import (
     Problem,
     backward_bars,
+    doubted,
     look_closer,
     relative_error,
     rounding_bar,
@@ -137,9 +138,12 @@ class _Sheet:
             verdict = "nonfinite"
         size = max(np.linalg.norm(gradient), np.linalg.norm(self.numeric))
         if verdict != "nonfinite":
-            bar, unit = np.linalg.norm(self.bars), self.problem.noise.unit
-            verdict = settled(verdict, size, bar, zero, seen, unit)
-        hint = self._signature() if verdict == "wrong" and seen.change else said(verdict, seen)
+            doubt = np.linalg.norm(doubted(self.off, self.bars, self.backward))
+            verdict = settled(verdict, size, doubt, zero, seen, self.problem.noise.unit)
+        if verdict == "wrong" and seen.change:
+            hint = self._signature()
+        else:
+            hint = said(verdict, seen, np.linalg.norm(self.off) / size if size else 0.0)
         worst = self._worst(verdict)
         return ArrayReport(
             self.name,

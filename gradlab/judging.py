@@ -20,6 +20,7 @@ __all__ = [
     "Look",
     "Problem",
     "backward_bars",
+    "doubted",
     "gradient_unit",
     "look_closer",
     "relative_error",
@@ -43,7 +44,8 @@ KINKED = 0.5  # a smooth second difference shrinks to a quarter from rung to run
 BACKWARD = 32.0  # roundoffs in a gradient: rounding errors of sums and products add up
 ROUND_BITS, TELLING = 12, 4  # numbers of more bits are not round; four are no coincidence
 UNUSABLE = 1e-3  # noise of more than this part of the loss is not rounding
-RESOLVED = 0.1  # error bars of more than this part of the gradient decide nothing
+RESOLVED = 0.1  # a doubt of more than this part of the gradient is no answer
+ROUGH = 0.01  # and an answer that leaves more than this part unseen says so
 
 
 class Look(NamedTuple):
@@ -99,15 +101,15 @@ def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> float:
     return float(np.linalg.norm(np.ravel(analytic - numeric)) / scale)
 
 
-def settled(verdict: str, size: float, bar: float, zero: bool, seen: Probe, unit: float) -> str:
+def settled(verdict: str, size: float, doubt: float, zero: bool, seen: Probe, unit: float) -> str:
     """The verdict on an array, none of whose entries is known to be wrong, from its sizes.
 
     Parameters
     ----------
     verdict
         Of its entries.
-    size, bar
-        The size of the gradient and of the error bars.
+    size, doubt
+        The size of the gradient, and by how much it may be off.
     zero
         Whether the gradient under test is zero everywhere.
     seen
@@ -121,11 +123,31 @@ def settled(verdict: str, size: float, bar: float, zero: bool, seen: Probe, unit
         return "unused" if unit < UNUSABLE else "undecided"
     if zero:
         return "untested"
-    return "ok" if bar <= RESOLVED * size else "undecided"
+    return "ok" if doubt <= RESOLVED * size else "undecided"
 
 
-def said(verdict: str, seen: Probe) -> str:
-    """What to look for when an array has this verdict."""
+def doubted(off: np.ndarray, bar: np.ndarray, backward: np.ndarray) -> np.ndarray:
+    """By how much a gradient that lies ``off`` a difference may be off the derivative.
+
+    Parameters
+    ----------
+    off
+        How far it is from the difference.
+    bar, backward
+        The error bar, and the part of it that belongs to the gradient itself. That much rounding
+        may have done, but what it has done is seen in ``off``: a float32 gradient that could have
+        lost its digits, and has not, is a good one.
+    """
+    return bar - backward + np.minimum(off, backward)
+
+
+def said(verdict: str, seen: Probe, share: float = 0.0) -> str:
+    """What to look for when an array has this verdict, and is off by this share of its size."""
+    if verdict == "ok" and share > ROUGH:
+        return (
+            "right to within a tenth, and no closer, which the rounding of its own precision "
+            "explains: in float64, or at a point with a larger gradient, more would be seen"
+        )
     if verdict in ("unused", "wrong") and not seen.change:
         return (
             "the loss does not change at all when this array is moved: it is not used, the loss "

@@ -33,8 +33,11 @@ Loss = Callable[[Params], float]
 UNIT = np.finfo(float).eps / 2  # the unit roundoff of float64
 POINTS = np.arange(1, 10)  # to one side: there may be a kink at the point itself
 SUSPICIOUS = 100.0  # times the roundoff of the loss is more noise than most losses have
-COARSE = 1e-3  # times the loss is more than any rounding
-SPACINGS = (1e-6, 1e-4, 1e-2, 1e-8, 1e-10, 1e-12)
+COARSE = 1e-6  # times the loss and its slope is more than rounding, and may be an oscillation
+DISTINCT = 100.0  # times: by so much the shape of a function stands out from its rounding noise
+SPACINGS = (1e-6, 1e-4, 1e-2, 1e-7, 1e-8, 1e-10, 1e-12)
+OTHER = 1.618  # times the spacing: no simple ratio, so that other steps are rounded otherwise
+FAR = (0.1, 1.0, 10.0)  # times the parameters
 
 # Noise has the size of its standard deviation only typically; seldom is it eight times as large.
 SAFETY = 12.0
@@ -129,8 +132,10 @@ def loss_noise(loss: Loss, params: Params) -> Noise:
 
     The line moves all entries at once by a few parts in a million: enough to change a number that
     the loss casts to float32, too little for its curvature to show in high differences. Where it
-    does show, or where nothing changes, shorter or longer lines are tried. The noise is never less
-    than the unit roundoff of what the loss returns.
+    does show, or where nothing changes, shorter or longer lines are tried; where nothing changes on
+    any of them, the noise is measured at the nearest point at which something does, since the same
+    arithmetic is at work there. The noise is never less than the unit roundoff of what the loss
+    returns.
 
     Parameters
     ----------
@@ -138,38 +143,98 @@ def loss_noise(loss: Loss, params: Params) -> Noise:
         As in :func:`gradlab.check_gradients`, already validated.
     """
     stream = np.random.RandomState(0)
-    everywhere = float(np.sqrt(np.mean([rms(array) ** 2 for array in params.values()])))
+    everywhere = rms(np.concatenate([array.ravel() for array in params.values()]))
     direction = {
         name: stream.standard_normal(array.shape)
         * np.where(array, np.abs(array), rms(array) or everywhere or 1.0)
         for name, array in params.items()
     }
-    levels, largest, slope, unit = [], 0.0, 0.0, UNIT
+    here = _noise_along(loss, params, direction)
+    if here.changed:
+        return here.noise
+    center = line_losses(loss, params, direction, (0.0,))[0]
+    for t, value in zip(FAR, line_losses(loss, params, direction, FAR), strict=True):
+        if math.isfinite(value) and value != center:
+            away = {name: moved(array, direction[name], t) for name, array in params.items()}
+            there = _noise_elsewhere(loss, params, away, direction)
+            return here.noise._replace(level=max(here.noise.level, there.level))
+    return here.noise
+
+
+class _Along(NamedTuple):
+    noise: Noise
+    changed: bool
+
+
+def _noise_elsewhere(loss: Loss, params: Params, point: Params, direction: Params) -> Noise:
+    with restored(params) as arrays:
+        for name, array in arrays.items():
+            array[...] = point[name]
+        return _noise_along(loss, params, direction).noise
+
+
+def _noise_along(loss: Loss, params: Params, direction: Params) -> _Along:
+    """The noise on lines in this direction, and whether the loss changed on any of them."""
+    level, largest, slope, unit = None, 0.0, 0.0, UNIT
     for spacing in SPACINGS:
-        if levels and spacing > SPACINGS[0]:
+        if level is not None and spacing > SPACINGS[0]:
             continue  # its curvature showed on a shorter line already
         values = line_losses(loss, params, direction, spacing * POINTS)
         if not np.isfinite(values).all():
             continue
-        unit = unit_of(values)
-        largest = float(np.abs(values).max())
+        unit, largest = unit_of(values), float(np.abs(values).max())
+        if level is not None and not np.diff(values).all():
+            # A staircase, as of parameters cast to float32, where a smooth function would move on.
+            level = max(level, float(np.std(values - slope * spacing * POINTS)))
+            break
         if not np.ptp(values):
             continue
-        slope = float(np.ptp(values)) / (np.ptp(POINTS) * spacing)
-        measured = difference_noise(values)
-        if measured is None:
-            levels.append(min(_difference_levels(values)[0]))  # a bound: curvature is in it
-            continue
-        levels.append(measured)
-        if measured > COARSE * largest:
-            continue  # an oscillation that the points are too far apart to follow?
-        if measured > SUSPICIOUS * unit * largest:  # or was there a kink on the way?
-            other = difference_noise(line_losses(loss, params, direction, -spacing * POINTS))
-            levels += [other] if other else []
-        break
-    level = float(max(min(levels, default=0.0), unit * largest, np.finfo(float).tiny))
-    sizes = (largest, largest + slope)
-    return Noise(level, *(max(level / size if size else unit, UNIT) for size in sizes))
+        slope = float(values[-1] - values[0]) / (np.ptp(POINTS) * spacing)
+        measured, clear = _noise_in(values)
+        if clear and (unit > UNIT or measured > SUSPICIOUS * unit * largest):
+            measured = _noise_to_both_sides(loss, params, direction, spacing, measured)
+        level = _without_shape(level, measured)
+        if clear and measured <= COARSE * (largest + abs(slope)):
+            break
+    changed = level is not None
+    level = float(max(level or 0.0, unit * largest, np.finfo(float).tiny))
+    sizes = (largest, largest + abs(slope))
+    relative = (max(level / size if size else unit, UNIT) for size in sizes)
+    return _Along(Noise(level, *relative), changed)
+
+
+def _noise_to_both_sides(
+    loss: Loss, params: Params, direction: Params, spacing: float, measured: float
+) -> float:
+    """The noise on a line, given what was measured, made sure of.
+
+    There may have been a kink on the way, which is not there on the other side; or few sums, all
+    of whose steps were rounded alike, which another spacing shows.
+    """
+    again, *other_side = (
+        difference_noise(line_losses(loss, params, direction, factor * spacing * POINTS)) or 0.0
+        for factor in (OTHER, -1.0, -OTHER)
+    )
+    return _without_shape(max(measured, again), max(other_side) or None)
+
+
+def _without_shape(level: float | None, other: float | None) -> float | None:
+    """The noise, given those of two lines, one of which may have a kink or an oscillation in it.
+
+    Rounding noise is nearly the same on both, and then the larger one is it.
+    """
+    if level is None or other is None:
+        return other if level is None else level
+    low, high = sorted((level, other))
+    return low if low < high / DISTINCT else high
+
+
+def _noise_in(values: np.ndarray) -> tuple[float, bool]:
+    """The noise in equally spaced values, or a bound with curvature in it, and which of the two."""
+    measured = difference_noise(values)
+    if measured is not None:
+        return measured, True
+    return min(_difference_levels(values)[0]), False
 
 
 class Probe(NamedTuple):
@@ -258,7 +323,7 @@ def probe(loss: Loss, params: Params, direction: Params, center: float, noise: N
     step = min(length(k), longest) / 10
     if k + 1 in walked and math.isfinite(stride(k + 1).slope):
         c = abs(stride(k + 1).slope - stride(k).slope) / length(k + 1) ** 2
-        step = 0.5 * min((noise.level / c) ** (1 / 3), length(k))
+        step = min(0.5 * (noise.level / c) ** (1 / 3), 0.5 * length(k), longest / 10)
     changes = [each.change for each in walked.values()]
     return Probe(float(step), float(stride(k).curvature), float(max(changes)), answers())
 
