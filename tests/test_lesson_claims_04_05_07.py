@@ -252,7 +252,7 @@ def test_the_complex_step_errs_as_much_as_the_central_difference_to_the_other_si
 
 
 def test_best_errors_of_the_higher_orders():
-    says("07", "Expected: about 1e-11, 1e-13 and less than that")
+    says("07", "Expect errors of about 1e-11, 1e-13 and less than that")
     params = mlp.init_params(seed=0)
     methods = ("central", "central4", "richardson")
     curve = gradlab.error_curve(LOSS, params, gradient(params), methods, vectorized=True)
@@ -261,6 +261,16 @@ def test_best_errors_of_the_higher_orders():
     assert 3e-14 < fourth.error < 5e-13
     assert sixth.error < fourth.error
     assert central.eps < fourth.eps < sixth.eps
+
+
+def test_what_the_complex_step_stops_at_and_what_it_passes():
+    says("07", "`max` at least stops with an error", "lets the larger number through whole")
+    with pytest.raises(TypeError):
+        max(1.5 + 1e-20j, 0)
+    assert np.maximum(1.5 + 1e-20j, 0) == 1.5 + 1e-20j
+    w = np.array([0.5, -1.5, 2.0]) + 1e-20j
+    for dropped in (abs(w), w.real, np.linalg.norm(w), np.vdot(w, w), w.conj().T @ w):
+        assert not np.any(np.imag(dropped))
 
 
 def test_float32_has_half_a_billion_times_the_rounding_error():
@@ -275,6 +285,29 @@ def test_float32_has_half_a_billion_times_the_rounding_error():
         loss, params, gradient(params, loss), "central", np.logspace(-5, -4, 5)
     )
     assert 1e-3 < np.median(curve.errors["central"]) < 1e-1
+    assert gradlab.error_curve(loss, params, gradient(params, loss)).best("central").error > 1e-7
+
+
+def test_in_float32_the_error_bars_grow_and_right_code_passes():
+    says("07", "the error bars grow with the noise that it measures, and what is right passes")
+    data = [a.astype(np.float32) for a in (X, y)]
+    params = {name: a.astype(np.float32) for name, a in mlp.init_params(seed=0).items()}
+    loss = mlp.loss_function(*data)
+    right = gradient(params, loss)
+
+    def rounding_inside(p):
+        return loss({name: array.astype(np.float32) for name, array in p.items()})
+
+    cast_up, inside = (gradlab.check_gradients(f, params, right) for f in (loss, rounding_inside))
+    assert cast_up.passed
+    assert "computed in float64" in str(cast_up)
+    assert inside.passed
+    double = mlp.init_params(seed=0)
+    in_float64 = gradlab.check_gradients(LOSS, double, gradient(double))
+    for name in params:
+        assert np.median(inside[name].error_bars) > 1000 * np.median(in_float64[name].error_bars)
+    wrong = {**right, "W1": 1.1 * right["W1"]}
+    assert gradlab.check_gradients(rounding_inside, params, wrong)["W1"].verdict == "wrong"
 
 
 def test_a_small_mistake_hides_at_large_steps():
@@ -304,14 +337,29 @@ def test_without_a_kink_nothing_is_truncated():
         assert max(relative_error(grads[name], numeric[name]) for name in grads) < 1e-9
 
 
+def dicing(seed=0):
+    stream = np.random.RandomState(seed)
+
+    def loss(params):
+        mask = (stream.uniform(size=(20, 5)) < 0.8) / 0.8
+        return dropout(mask).loss_function(X, y)(params)
+
+    return loss
+
+
 def test_two_masks_differ_in_the_loss_by_a_few_hundredths():
     says("07", "typically differ in the loss by 0.03")
-    stream, params = np.random.RandomState(0), mlp.init_params(seed=0)
-    losses = [
-        dropout((stream.uniform(size=(20, 5)) < 0.8) / 0.8).loss_function(X, y)(params)
-        for _ in range(200)
-    ]
+    params, loss = mlp.init_params(seed=0), dicing()
+    losses = [loss(params) for _ in range(200)]
     assert np.median(np.abs(np.diff(losses))) == pytest.approx(0.03, rel=0.3)
+
+
+def test_a_central_difference_of_dice_is_in_the_thousands():
+    says("07", "Thousands, where the gradient is below one")
+    params = mlp.init_params(seed=0)
+    numeric = gradlab.numerical_gradient(dicing(), params, eps=1e-5)
+    assert 1000 < np.median(np.abs(np.concatenate([n.ravel() for n in numeric.values()]))) < 10_000
+    assert max(np.abs(g).max() for g in gradient(params).values()) < 1
 
 
 def test_asleep_a_backward_pass_may_contain_any_mistake():
