@@ -17,6 +17,7 @@ import set_address
 import yaml
 from conftest import ROOT
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from rattler import MatchSpec
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -50,7 +51,7 @@ def tracked_texts() -> list[Path]:
 def from_pyproject() -> dict[str, frozenset[str]]:
     extras = PROJECT["optional-dependencies"]
     requirements = [*PROJECT["dependencies"], *extras["lab"], *extras["test"]]
-    ranges = {"python": frozenset(PROJECT["requires-python"].split(","))}
+    ranges = {}
     for requirement in map(Requirement, requirements):
         ranges[requirement.name] = frozenset(map(str, requirement.specifier))
     return ranges
@@ -67,6 +68,7 @@ def from_conda(environment: dict) -> dict[str, frozenset[str]]:
             text = "" if parsed.version is None else str(parsed.version)
             ranges[name] = frozenset(filter(None, text.split(",")))
     assert ranges.pop("pip") == frozenset()
+    assert ranges.pop("python")
     return ranges
 
 
@@ -78,6 +80,13 @@ def environment() -> dict:
 def test_conda_installs_what_pip_installs(environment):
     assert from_conda(environment) == from_pyproject()
     assert {"pip": ["-e ."]} in environment["dependencies"]
+
+
+def test_repo2docker_finds_a_python_that_will_do(environment):
+    """Its own pattern; of a range such as >=3.11 it makes its default, which was 3.10 in 2026."""
+    specs = [spec for spec in environment["dependencies"] if isinstance(spec, str)]
+    (named,) = re.findall(r"^python\s*=+\s*([\d\.]+)$", "\n".join(specs), re.MULTILINE)
+    assert SpecifierSet(PROJECT["requires-python"]).contains(named)
 
 
 @pytest.mark.parametrize("spec", ["numpy >=2.1", "numpy", "scipy >=2.0"])
