@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import re
 import subprocess
 import sys
 
 import check_notebooks
 import nbformat
+import numpy as np
 import pytest
 from conftest import ROOT
 
-from gradlab import exercises
+import gradlab
+from gradlab import bugs, exercises
 from gradlab.report import VERDICTS
 
 GUIDE = (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8")
@@ -77,11 +81,59 @@ def test_code_of_the_guide_runs(block, capsys):
     assert "wrong" in capsys.readouterr().out
 
 
+SEEDS = re.search(r"python -m gradlab\.bugs --seeds (\d+)-(\d+)", GUIDE)
+
+
 def test_the_key_of_a_class_is_one_command():
-    assert "python -m gradlab.bugs --seeds 1-30" in GUIDE
-    command = [sys.executable, "-m", "gradlab.bugs", "--seeds", "1-30"]
+    command = [sys.executable, *SEEDS[0].split()[1:]]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert len(done.stdout.splitlines()) == 30
+
+
+def test_notebook_06_gives_none_of_the_class_s_mysteries_away():
+    shown = re.findall(r"(?:evidence|mystery|answer)\((\d+)|^ +(\d+): ", PROSE["06"], re.MULTILINE)
+    assert {"6", "9", "14"} <= {a or b for a, b in shown}
+    assert max(int(a or b) for a, b in shown) < int(SEEDS[1])
+
+
+@pytest.fixture(scope="module")
+def notebook_06():
+    """The names that the cell ``evidence`` of notebook 06 defines."""
+    path = next(path for path in check_notebooks.notebook_paths() if path.name.startswith("06"))
+    cells = {cell.id: cell.source for cell in nbformat.read(path, as_version=4).cells}
+    names = {"np": np, "gradlab": gradlab, "bugs": bugs}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(cells["evidence"], names)
+    return names
+
+
+def diagnosis(seed, notebook):
+    """The family of a mystery, by what notebook 06 prints about it and by nothing else."""
+
+    def look(**options):
+        with contextlib.redirect_stdout(io.StringIO()) as text, np.errstate(all="ignore"):
+            notebook["evidence"](seed, **options)
+        clue = r"[^\[]*\[([^\]]+)\]"
+        found = re.findall(rf"^(\w\d)  wrong{3 * clue}", text.getvalue(), re.MULTILINE)
+        return {name: [np.array(clue.split(), float) for clue in clues] for name, *clues in found}
+
+    wrong = look()
+    if len(wrong) > 1:
+        spoiled = "updated" if look(prepare=notebook["zero_w2"]) else "slope"
+        return "output" if len(wrong) == 4 else spoiled
+    ((_, ratios, excess),) = wrong.values()
+    if np.ptp(ratios) < 0.01:
+        return "sign" if ratios[0] < 0 else "factor"
+    if np.ptp(excess) < 0.01:
+        return "penalty"
+    return "one entry" if np.sum(np.abs(ratios - 1) > 0.002) == 1 else "clipping"
+
+
+def test_what_notebook_06_prints_is_all_that_a_diagnosis_needs(notebook_06):
+    seeds = range(int(SEEDS[1]), int(SEEDS[2]) + 1)
+    families = {seed: bugs.answer(seed).family for seed in seeds}
+    assert {seed: diagnosis(seed, notebook_06) for seed in seeds} == families
+    assert len(set(families.values())) == 8
 
 
 # ------------------------------------------------------------------------------------- glossary
