@@ -355,11 +355,11 @@ def test_two_masks_differ_in_the_loss_by_a_few_hundredths():
 
 
 def test_a_central_difference_of_dice_is_in_the_thousands():
-    says("07", "Thousands, where the gradient is below one")
+    says("07", "Thousands, for a `dW2` whose entries are below 0.1")
     params = mlp.init_params(seed=0)
-    numeric = gradlab.numerical_gradient(dicing(), params, eps=1e-5)
-    assert 1000 < np.median(np.abs(np.concatenate([n.ravel() for n in numeric.values()]))) < 10_000
-    assert max(np.abs(g).max() for g in gradient(params).values()) < 1
+    numeric = gradlab.numerical_gradient(dicing(seed=1), params, eps=1e-5)
+    assert np.all(np.abs(numeric["W2"]) > 1000)
+    assert np.all(np.abs(gradient(params)["W2"]) < 0.1)
 
 
 def test_asleep_a_backward_pass_may_contain_any_mistake():
