@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import re
 
 import nbformat
 import numpy as np
@@ -156,32 +158,40 @@ def own():
     return cells("09_check_your_own")
 
 
-def test_after_the_step_the_old_dict_measures_exactly_zero(own):
-    space = run(own, ["imports", "foreign-layer", "foreign-network", "check-attributes"], {})
-    report = gradlab.check_gradients(
-        lambda params: space["run"](), space["old"], space["collect"]("dW", "db")
-    )
+def test_after_the_step_the_old_dict_measures_exactly_zero(own, capsys):
+    space = run(own, ["imports", "adapter", "check-attributes"], {})
+    printed = capsys.readouterr().out
+    report = space["check"](space["old"])
     assert not report.passed
     assert not any(report[name].differences.any() for name in report)
     assert "does not change at all" in report["W1"].hint
+    verdicts = re.findall(r"^(?:before|after).*?: (\w+)", printed, re.MULTILINE)
+    assert verdicts == ["ok", "wrong", "ok"]
 
 
-def test_nine_digits_survive_a_learning_rate_of_one_millionth(own):
-    space = run(own, ["imports", "rate-against-error"], {})
+def test_the_adapter_copies_nothing(own):
+    space = run(own, ["imports", "adapter"], {})
+    first, _ = space["network"]
+    assert space["collect"]("W", "b")["W1"] is first.W
+
+
+def test_ten_digits_survive_a_learning_rate_of_one_millionth(own):
+    space = run(own, ["imports", "adapter", "check-attributes", "rate-against-error"], {})
     errors = np.array(space["errors"])
     at = int(np.argmin(np.abs(np.log10(space["rates"]) + 6)))
-    assert 1e-10 < errors[at] < 3e-9
+    assert 2e-11 < errors[at] < 5e-10
     decades = np.log10(errors[0]) - np.log10(errors[at])
     assert 5.2 < decades < 6.8  # six decades of learning rate
     assert errors[-3:].max() < 1e-14
 
 
-def test_scikit_learn_divides_alpha_by_the_number_of_samples(own):
+def test_scikit_learn_divides_alpha_by_the_number_of_samples(own, capsys):
     space = run(own, ["imports", "sklearn-check"], {})
     c = (space["grads"]["W1"] - space["numeric"]["W1"]) / space["params"]["W1"]
     np.testing.assert_allclose(c, 0.1 / 20, rtol=1e-5)
     assert "0.005 times the parameters" in space["report"]["W1"].hint
-    assert run(own, ["penalty-check-code"], space)["report"].passed
+    run(own, ["penalty-check-code"], space)
+    assert capsys.readouterr().out.count("ok         relative error below 1e-08") == 4
 
 
 def test_all_outputs_move_when_one_sample_of_a_normalised_batch_does(own):
@@ -198,3 +208,44 @@ def test_the_sum_of_a_normalised_batch_cannot_be_moved(own):
         space["batch_norm"](x + move, gamma, beta)[0].sum() for move in (0, rng.normal(size=(8, 3)))
     ]
     assert sums[0] == pytest.approx(sums[1], rel=1e-12)
+
+
+BLOCKS = ["imports", "batch-norm-layer", "check-layer", "check-batch-norm"]
+
+
+@pytest.fixture(scope="module")
+def blocks(own):
+    return run(own, [*BLOCKS, "recurrent-cell", "recurrent-backward", "re-create"], {})
+
+
+def wrong_arrays(blocks, capsys, *layer):
+    blocks["check_layer"](*layer)
+    return {name for name, verdict in eval(capsys.readouterr().out).items() if verdict != "ok"}
+
+
+def test_each_published_mistake_is_wrong_in_the_arrays_that_the_text_names(blocks, capsys):
+    foreign, in_time = blocks["foreign"], blocks["upstream_in_time"]
+    cell, recurrent = blocks["cell"], blocks["recurrent"]
+    overwritten = (recurrent, foreign.last_visit_wins, cell, in_time)
+    assert wrong_arrays(blocks, capsys, *overwritten) == {"Wx", "Wh", "b"}
+    constant = (blocks["batch_norm"], foreign.constant_statistics, blocks["inputs"])
+    assert wrong_arrays(blocks, capsys, *constant, blocks["upstream"]) == {"x"}
+
+
+def test_three_plus_signs_are_missing(own):
+    from gradlab import foreign
+
+    def loop(source):
+        return source[source.index("    x, h, Wx, Wh") :].strip()
+
+    right, overwritten = own["recurrent-backward"], inspect.getsource(foreign.last_visit_wins)
+    assert right.count("+=") == 3
+    assert loop(right).replace("+=", "=") == loop(overwritten)
+
+
+def test_an_averaged_bias_gradient_fails_the_test_with_a_report_that_names_it(own, capsys):
+    run(own, ["imports", "write-test", "run-project"], {})
+    before, _, after = capsys.readouterr().out.partition("dout.mean")
+    assert "1 passed" in before
+    assert "1 failed" in after
+    assert "1/6 of the right gradient" in after
