@@ -106,7 +106,7 @@ def judge_halving(answer: Any) -> str:
                 f"of those that are left: {enough} are enough."
             )
         most = max(most, interview.questions)
-    return f"No more than {most} questions for 1000 entries; for 16,401 it takes 15."
+    return f"No more than {most} questions for 1000 entries; for 16,000 it takes 14."
 
 
 class Interview:
