@@ -58,8 +58,9 @@ def lesson():
         "image/png": "",
         "text/plain": "A curve that falls to the right and then stays flat.",
     }
+    hint = "A hint. " * 200 + "\n\n# Not in the outline"
     folds = "".join(
-        f"<details><summary>Hint {n}</summary>\n\nA hint.\n\n</details>\n" for n in (1, 2, 3)
+        f"<details><summary>Hint {n}</summary>\n\n{hint}\n\n</details>\n" for n in (1, 2, 3)
     )
     folds += "<details><summary>Solution</summary>\n\n```python\nanswer = 2\n```\n\n</details>"
     stub = '# How many?\nanswer = ...\nexercises.check("01_{}", answer)'
@@ -82,12 +83,17 @@ def lesson():
             ),
             new_markdown_cell(folds, id=f"solution-{name}"),
         ]
+    for number in (1, 2):
+        cells += [
+            new_markdown_cell("word " * 300, id=f"talk-{number}"),
+            new_code_cell("a = 1", id=f"step-{number}"),
+        ]
     cells += [
         new_markdown_cell("## What you have seen\n\nIt.", id="summary"),
         new_markdown_cell(
             "## Can you say it without looking?\n\n<details>…</details>", id="recall"
         ),
-        new_markdown_cell("## Further reading\n\nA book.", id="reading"),
+        new_markdown_cell("## Further reading\n\n" + "A book. " * 500, id="reading"),
         new_code_cell('exercises.progress("01")', id="progress", outputs=[printed("0 of 2")]),
         new_markdown_cell("## Next\n\nMore.", id="next"),
     ]
@@ -154,6 +160,17 @@ BREAKS = {
         for name in ("3f2a9c1e", "Part", "part one", "head")
     ],
     "short_code": [change("imports", "import gradlab", "a = 1\n" * 21), change("imports", "import gradlab", "")],
+    "paced": [
+        lambda notebook: notebook.cells.remove(cell_of(notebook, "part")),
+        lambda notebook: notebook.cells.extend(new_markdown_cell("") for _ in range(16)),
+        lambda notebook: [
+            cell_of(notebook, name).update(source="a = 1\n" * 8)
+            for name in ("imports", "curve", "step-1", "step-2")
+        ],
+        change("talk-1", "word " * 250, ""),
+        change("talk-1", "word " * 250, "word " * 400),
+        change("talk-1", "word " * 250, f"${'word ' * 250}$ "),
+    ],
     "plain_code": [
         change("imports", "import gradlab", line)
         for line in ("import matplotlib.pyplot as plt", "%matplotlib inline", "interact(f)")

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import nbformat
 from execute_notebooks import WIDGET_VIEW, notebook_paths
@@ -27,6 +28,9 @@ FOOT_HEADINGS = {
     "next": "Next",
 }
 MOST_LINES = 20
+CELLS = range(20, 36)
+MOST_LINES_USUALLY = 7
+WORDS_PER_CODE_CELL = (60, 100)
 MOST_BYTES = 300_000
 BADGE = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
@@ -46,6 +50,11 @@ def markdown_cells(notebook: NotebookNode) -> list[NotebookNode]:
 
 def _prose(notebook: NotebookNode) -> str:
     return "\n".join(cell.source for cell in markdown_cells(notebook))
+
+
+def unfolded(markdown: str) -> str:
+    """What a reader sees before opening any fold."""
+    return re.sub(r"<details>.*?</details>", "", markdown, flags=re.DOTALL)
 
 
 def output_texts(cell: NotebookNode) -> Iterator[str]:
@@ -130,6 +139,30 @@ def short_code(notebook: NotebookNode, path: Path) -> Iterator[str]:
             yield f"cell {cell.id!r} is empty"
 
 
+def paced(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    """As many cells as a sitting, short code, and prose enough for each cell but not more.
+
+    The setup cell and the reading list are nobody's lesson, and are left out.
+    """
+    if len(notebook.cells) not in CELLS:
+        yield f"has {len(notebook.cells)} cells, not {CELLS[0]} to {CELLS[-1]}"
+    code = [cell.source for cell in code_cells(notebook) if cell.id != "setup"]
+    lines = median(len(source.splitlines()) for source in code)
+    if lines > MOST_LINES_USUALLY:
+        yield f"half of its code cells have {lines:g} lines or more, not {MOST_LINES_USUALLY}"
+    prose = [cell.source for cell in markdown_cells(notebook) if cell.id != "reading"]
+    words = sum(map(visible_words, prose)) / len(code)
+    fewest, most = WORDS_PER_CODE_CELL
+    if not fewest <= words <= most:
+        yield f"has {words:.1f} visible words to a code cell, not {fewest} to {most}"
+
+
+def visible_words(markdown: str) -> int:
+    """The words outside the folds, a formula counted as one."""
+    formula = re.compile(r"\$\$.*?\$\$|\$[^$]*\$", flags=re.DOTALL)
+    return len(formula.sub(" formula ", unfolded(markdown)).split())
+
+
 def plain_code(notebook: NotebookNode, path: Path) -> Iterator[str]:
     """Nothing that fails on Colab or under nbval, and no figure that bypasses its alt text."""
     banned = r"pyplot|%matplotlib|%autoreload|\binteract|widgets\.Output|\bplt\."
@@ -198,7 +231,7 @@ def headings(markdown: str) -> list[tuple[int, str]]:
 
 
 def heading_complaints(markdown: str) -> Iterator[str]:
-    levels = headings(markdown)
+    levels = headings(unfolded(markdown))
     if [level for level, _ in levels].count(1) != 1 or levels[0][0] != 1:
         yield "needs one first-level heading, at its beginning"
     for (above, _), (level, text) in pairwise(levels):
@@ -269,6 +302,7 @@ RULES: tuple[Rule, ...] = (
     small,
     stable_ids,
     short_code,
+    paced,
     plain_code,
     head_and_foot,
     alt_texts,
