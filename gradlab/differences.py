@@ -13,13 +13,16 @@ complex    Im L(ih) / h                                 -h^2/6 L'''  1e-20: no c
 ========== ============================================ ============ ========================
 
 A formula of order p has the error ``T h**p + R/h``, with ``R`` of the size of ``u |L|``, ``u`` the
-machine epsilon; it is least where ``h**(p + 1)`` is about ``u``, which gives the last column [1]_.
-It is multiplied by ``max(1, |entry|)`` [2]_. Richardson: [3]_. Complex step: [4]_, [5]_, [6]_.
+machine epsilon; it is least where ``h**(p + 1)`` is about ``u``, which gives the last column (for p
+of 1 and 2: [1]_). It is multiplied by ``max(1, |entry|)``, 1 being a typical size [2]_. Richardson:
+[3]_. Complex step: [4]_, [5]_, [6]_.
 
-.. [1] Philip E. Gill, Walter Murray and Margaret H. Wright, *Practical Optimization*, Academic
-   Press, 1981, section 8.6.
+.. [1] William H. Press, Saul A. Teukolsky, William T. Vetterling and Brian P. Flannery, *Numerical
+   Recipes: The Art of Scientific Computing*, 3rd edition, Cambridge University Press, 2007, section
+   5.7.
 .. [2] John E. Dennis and Robert B. Schnabel, *Numerical Methods for Unconstrained Optimization and
-   Nonlinear Equations*, Prentice-Hall, 1983, section 5.4.
+   Nonlinear Equations*, Prentice-Hall, 1983: steps in proportion to the larger of an entry and its
+   typical size.
 .. [3] Lewis F. Richardson and J. Arthur Gaunt, "The deferred approach to the limit", *Philosophical
    Transactions of the Royal Society of London, Series A* 226, 1927, pages 299-361.
 .. [4] James N. Lyness and Cleve B. Moler, "Numerical differentiation of analytic functions", *SIAM

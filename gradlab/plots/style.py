@@ -40,9 +40,10 @@ __all__ = [
     "show",
 ]
 
-# Masataka Okabe and Kei Ito, "Color Universal Design: how to make figures and presentations that
-# are friendly to colorblind people", J*FLY, 2008: told apart with the common colour-vision
-# deficiencies. Yellow is for areas only, it is too faint for a line on white.
+# Masataka Okabe and Kei Ito, "Color Universal Design (CUD): how to make figures and presentations
+# that are friendly to colorblind people", J*FLY Data Depository for Drosophila Researchers, 2008:
+# told apart with the common colour-vision deficiencies. Yellow is for areas only, it is too faint
+# for a line on white.
 BLACK = "#000000"
 ORANGE = "#E69F00"
 SKY = "#56B4E9"
