@@ -13,7 +13,7 @@ from conftest import ROOT
 import gradlab
 from gradlab import mlp
 from gradlab.bugs import suspect_b
-from gradlab.bugs.networks import RELU, draw, dropout
+from gradlab.bugs.networks import RELU, draw, dropout, l2
 from gradlab.judging import relative_error
 
 U = 2.0**-53
@@ -252,7 +252,11 @@ def test_the_complex_step_errs_as_much_as_the_central_difference_to_the_other_si
 
 
 def test_best_errors_of_the_higher_orders():
-    says("07", "Expect errors of about 1e-11, 1e-13 and less than that")
+    says(
+        "07",
+        "Expect errors of about 1e-11, 1e-13 and less than that",
+        "With every order the best step moves to the right",
+    )
     params = mlp.init_params(seed=0)
     methods = ("central", "central4", "richardson")
     curve = gradlab.error_curve(LOSS, params, gradient(params), methods, vectorized=True)
@@ -372,3 +376,17 @@ def test_asleep_a_backward_pass_may_contain_any_mistake():
     numeric = gradlab.numerical_gradient(right.loss, params)
     for factor in (1, -1, 20):
         assert relative_error(factor * right.grads["W1"], numeric["W1"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("strength", "below_the_cutoff", "verdict"),
+    [(1e3, False, "wrong"), (1e4, True, "wrong"), (1e8, True, "wrong"), (1e14, True, "ok")],
+)
+def test_a_penalty_hides_from_a_cutoff_first(strength, below_the_cutoff, verdict):
+    says("07", "from a cutoff long before it hides it from the error bars")
+    params = mlp.init_params(seed=0)
+    problem = l2(strength).at(params, X, y)
+    wrong = {**problem.grads, "W1": problem.grads["W1"] + 0.1 * gradient(params)["W1"]}
+    found = gradlab.check_gradients(problem.loss, params, wrong)["W1"]
+    assert (found.relative_error < 1e-7) == below_the_cutoff
+    assert found.verdict == verdict
