@@ -15,16 +15,19 @@ from typing import NamedTuple
 import numpy as np
 
 from gradlab.judging import (
+    CENTRAL,
     Look,
     Problem,
     backward_bars,
     doubted,
+    extrapolated,
     look_closer,
     relative_error,
+    rounding_bar,
     said,
     settled,
 )
-from gradlab.noise import SAFETY, UNIT, Probe, line_losses, probe, random_direction, rms
+from gradlab.noise import Probe, line_losses, probe, random_direction, rms
 from gradlab.progress import Progress
 from gradlab.report import ArrayReport
 from gradlab.signatures import describe, recognise
@@ -78,7 +81,7 @@ class _Slope(NamedTuple):
     def best(self) -> Look:
         if not np.isfinite(self.bars).any():
             return Look("nonfinite", math.nan, math.inf)
-        k = int(np.nanargmin(self.bars))
+        k = int(np.argmin(self.bars))
         return Look("ok", float(self.values[k]), float(self.bars[k]))
 
     def judge(self, analytic: float, backward: float) -> Look:
@@ -100,12 +103,8 @@ def _slope(problem: Problem, name: Hashable, direction: np.ndarray, step: float)
     ups, downs = losses.reshape(2, -1)
     with np.errstate(invalid="ignore"):
         central = (ups - downs) / (2 * lengths)
-        level = np.maximum(problem.noise.level, UNIT * np.maximum(np.abs(ups), np.abs(downs)))
-        rounding = SAFETY * math.sqrt(0.5) * level / lengths
-        values = (4 * central[:-1] - central[1:]) / 3
-        bars = (4 * rounding[:-1] + rounding[1:]) / 3
-        truncation = np.abs(np.diff(values))
-        return _Slope(values[1:], bars[1:] + 2 * truncation)
+    rounding = rounding_bar(CENTRAL, np.array([ups, downs]), lengths, problem.noise)
+    return _Slope(*extrapolated(central, rounding))
 
 
 def _judged(
@@ -122,7 +121,7 @@ def _judged(
         hint = said("nonfinite", seen)
         return ArrayReport(name, gradient.shape, "nonfinite", hint, worst_index=index)
     analytic = float(np.vdot(gradient, direction))
-    of_gradient = float(np.linalg.norm(backward * direction))
+    of_gradient = rms(backward * direction) * math.sqrt(direction.size)
     look = slope.judge(analytic, of_gradient)
     size, off = max(rms(gradient), abs(look.numeric)), abs(analytic - look.numeric)
     doubt = float(doubted(off, look.error_bar, of_gradient))

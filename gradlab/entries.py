@@ -8,9 +8,11 @@ import numpy as np
 
 from gradlab import differences
 from gradlab.judging import (
+    CENTRAL,
     Problem,
     backward_bars,
     doubted,
+    extrapolated,
     look_closer,
     relative_error,
     rounding_bar,
@@ -19,7 +21,7 @@ from gradlab.judging import (
     step_for_entries,
     visible_steps,
 )
-from gradlab.noise import SAFETY, UNIT, Probe, probe, random_direction
+from gradlab.noise import SAFETY, UNIT, Probe, probe, random_direction, rms
 from gradlab.report import VERDICTS, ArrayReport
 from gradlab.signatures import describe, recognise
 
@@ -29,6 +31,7 @@ Params = Mapping[Hashable, np.ndarray]
 
 FIRST_LOOKS = 4
 BENDS = 1  # of those inside their error bars, the entries that are looked at for a kink
+LONGER = 2.0 ** np.arange(6)  # times the step, where central differences leave too much in doubt
 SHARP = 4.0  # times the curvature of the whole array: one entry may well have that much
 
 
@@ -131,19 +134,20 @@ class _Sheet:
 
     def report(self, seen: Probe, sharp: np.ndarray, progress: bool) -> ArrayReport:
         """The verdict on the array; ``sharp`` entries, above 1, may sit on a kink."""
-        gradient, zero = self.gradient, not self.gradient.any()
+        gradient = self.gradient
         if np.isfinite(gradient).all():
             verdict = self._look_closer(seen.step, sharp, progress)
         else:
             verdict = "nonfinite"
-        size = max(np.linalg.norm(gradient), np.linalg.norm(self.numeric))
         if verdict != "nonfinite":
-            doubt = np.linalg.norm(doubted(self.off, self.bars, self.backward))
-            verdict = settled(verdict, size, doubt, zero, seen, self.problem.noise.unit)
+            verdict = self._settled(verdict, seen)
+        if verdict == "undecided" and self.own_steps and self._lengthen(seen.step, progress):
+            verdict = self._settled("ok" if np.all(self.off <= self.bars) else verdict, seen)
+        size = self._size
         if verdict == "wrong" and seen.change:
             hint = self._signature()
         else:
-            hint = said(verdict, seen, np.linalg.norm(self.off) / size if size else 0.0)
+            hint = said(verdict, seen, rms(self.off) / size if size else 0.0)
         worst = self._worst(verdict)
         return ArrayReport(
             self.name,
@@ -163,6 +167,53 @@ class _Sheet:
     @property
     def off(self) -> np.ndarray:
         return np.abs(self.gradient - self.numeric)
+
+    @property
+    def _size(self) -> float:
+        return max(rms(self.gradient), rms(self.numeric))
+
+    def _settled(self, verdict: str, seen: Probe) -> str:
+        doubt = rms(doubted(self.off, self.bars, self.backward))
+        zero, unit = not self.gradient.any(), self.problem.noise.unit
+        return settled(verdict, self._size, doubt, zero, seen, unit)
+
+    def _lengthen(self, step: float, progress: bool) -> bool:
+        """Take extrapolated differences with longer steps, where those are the more certain.
+
+        They may decide that an array is right whose loss is too coarse for short steps. That it is
+        wrong they never decide: a longer step may have a kink on its way.
+
+        Returns
+        -------
+        bool
+            False if that could not help, because the doubt is that of the gradient itself.
+        """
+        if rms(self.bars - self.backward) < rms(self.backward):
+            return False
+        array = self.problem.params[self.name]
+        steps = visible_steps(array, step)
+        losses = differences.entry_losses(
+            lambda _: self.problem.loss(self.problem.params),
+            {self.name: array},
+            {self.name: steps},
+            (*LONGER, *-LONGER),
+            progress=progress,
+        )[self.name]
+        ups, downs = np.split(losses, 2)
+        points = {
+            sign: np.array([differences.moved(array, steps, sign * k) for k in LONGER])
+            for sign in (1, -1)
+        }
+        central = differences.difference(CENTRAL, {1: ups, -1: downs}, points)
+        lengths = np.multiply.outer(LONGER, steps)
+        rounding = rounding_bar(CENTRAL, np.array([ups, downs]), lengths, self.problem.noise)
+        values, bars = extrapolated(central, rounding)
+        best = np.argmin(bars, axis=0)[np.newaxis]
+        value, bar = (np.take_along_axis(each, best, axis=0)[0] for each in (values, bars))
+        better = bar + self.backward < self.bars
+        self.numeric = np.where(better, value, self.numeric)
+        self.bars = np.where(better, bar + self.backward, self.bars)
+        return True
 
     def _look_closer(self, step: float, sharp: np.ndarray, progress: bool) -> str:
         """Judge the entries outside their error bars, the worst ones first, until one is wrong.

@@ -122,7 +122,7 @@ def _difference_levels(values: np.ndarray) -> tuple[list[float], list[bool]]:
     table = np.asarray(values, dtype=float)
     for order in range(1, len(values) - 1):
         table = np.diff(table)
-        levels.append(math.sqrt(np.mean(table**2) / math.comb(2 * order, order)))
+        levels.append(rms(table) / math.sqrt(math.comb(2 * order, order)))
         signs.append(bool(table.min() < 0 < table.max()))
     return levels, signs
 
@@ -337,5 +337,10 @@ class _Stride(NamedTuple):
 
 
 def rms(array: np.ndarray) -> float:
-    """The root mean square of the entries; 0 if there are none."""
-    return float(np.sqrt(np.mean(np.square(array, dtype=float)))) if array.size else 0.0
+    """The root mean square of the entries; 0 if there are none. It neither over- nor underflows."""
+    array = np.abs(np.asarray(array, dtype=float))
+    largest = array.max(initial=0.0)
+    if not 0 < largest < np.inf:
+        return float(largest)
+    scale = 2.0 ** np.floor(np.log2(largest))
+    return float(scale * np.sqrt(np.mean(np.square(array / scale))))

@@ -64,7 +64,7 @@ def test_a_single_wrong_entry_is_named_with_its_values():
     assert "only the entry [1, 3] is off" in array.hint
 
 
-@pytest.mark.parametrize("exponent", [-12, -6, 6, 12])
+@pytest.mark.parametrize("exponent", [-250, -12, -6, 6, 12, 250])
 @pytest.mark.parametrize("bug", [1.0, 1 + 1e-6, 2.0])
 def test_the_scale_of_the_loss_changes_no_verdict(exponent, bug):
     loss, params, grads = course(3)
@@ -140,6 +140,33 @@ def test_float32_layers_that_read_their_own_arrays_are_checked_in_float32():
     loss = mlp.loss_function(X20, Y20)
     report = check_gradients(lambda _: loss(own), params, grads)
     assert report.passed and not report.notes
+
+
+def near_a_minimum(residual):
+    """A float32 network whose predictions are off by so little that rounding is felt in them."""
+    stream = np.random.RandomState(4)
+    params = {name: a.astype(np.float32) for name, a in mlp.init_params(seed=1).items()}
+    X = X20.astype(np.float32)
+    y_hat, cache = mlp.forward(params, X)
+    y = (y_hat + residual * stream.normal(size=y_hat.shape)).astype(np.float32)
+    return mlp.loss_function(X, y), params, mlp.backward(params, cache, y)
+
+
+@pytest.mark.parametrize("how", ["entries", "directions"])
+def test_a_float32_gradient_that_kept_its_digits_passes_near_a_minimum(how):
+    loss, params, grads = near_a_minimum(1e-5)
+    report = check_gradients(loss, params, grads, how=how)
+    assert report.passed
+    wrong = {**grads, "W1": 1.5 * grads["W1"]}
+    assert check_gradients(loss, params, wrong, how=how)["W1"].verdict in ("wrong", "undecided")
+
+
+def test_an_answer_that_leaves_more_than_a_hundredth_unseen_says_so():
+    loss, params, grads = near_a_minimum(1e-5)
+    rough = {name: g * (1 + 0.02) for name, g in grads.items()}
+    found = check_gradients(loss, params, rough)
+    assert any(a.verdict == "ok" and "to within a tenth" in a.hint for a in found.values())
+    assert not any(a.hint for a in check_gradients(*near_a_minimum(1e-2)).values())
 
 
 def test_a_small_constant_in_the_loss():

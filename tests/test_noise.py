@@ -106,3 +106,38 @@ def test_a_fast_oscillation_is_not_taken_for_noise(frequency):
     for point in ([0.0, 1.0], [0.3, 1.2], [2.0, -1.0]):
         # The argument of the sine is rounded to u times its size.
         assert noise.loss_noise(loss, {"x": np.array(point)}).level < 100 * U * frequency
+
+
+def stairs(width):
+    """The parameter rounded to a multiple of ``width``, squared."""
+    return lambda params: float(np.sum((np.round(params["x"] / width) * width) ** 2))
+
+
+@pytest.mark.parametrize("point", [0.3, 0.7, 1.1, 1.9])
+@pytest.mark.parametrize("width", [1e-9, 2.0**-24, 1e-7, 3e-7])
+def test_a_staircase_is_noise_even_where_it_climbs_evenly(width, point):
+    level = noise.loss_noise(stairs(width), {"x": np.array([point])}).level
+    worst = 2 * point * width / 2  # the slope, times half the width of a step
+    assert worst / noise.SAFETY < level < 4 * worst
+
+
+def test_noise_is_measured_where_the_loss_moves_if_it_stands_still_at_the_point():
+    def plateau(params):  # float32, and dead below 1.2
+        return np.float32(10) + np.float32(np.maximum(params["x"] - 1.2, 0).sum())
+
+    level = noise.loss_noise(plateau, {"x": np.ones(3)}).level
+    assert 1e-7 < level < 1e-5
+
+
+def test_a_loss_that_never_moves_has_only_its_own_rounding():
+    assert noise.loss_noise(lambda params: 1 / 3, {"x": np.ones(3)}).level < 1e-15
+
+
+@pytest.mark.parametrize("exponent", [-290, -160, 160, 290])
+def test_nothing_over_or_underflows(exponent):
+    loss, params = course()
+    scale = 10.0**exponent
+    one = noise.loss_noise(loss, params)
+    other = noise.loss_noise(lambda params: scale * loss(params), params)
+    assert 0.2 < other.level / (scale * one.level) < 5
+    assert noise.rms(np.array([3.0, 4.0]) * scale) == pytest.approx(scale * np.sqrt(12.5))
