@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import math
 import re
@@ -250,7 +251,8 @@ def blocks(own):
 
 def wrong_arrays(blocks, capsys, *layer):
     blocks["check_layer"](*layer)
-    return {name for name, verdict in eval(capsys.readouterr().out).items() if verdict != "ok"}
+    verdicts = ast.literal_eval(capsys.readouterr().out)
+    return {name for name in verdicts if verdicts[name] != "ok"}
 
 
 def test_each_published_mistake_is_wrong_in_the_arrays_that_the_text_names(blocks, capsys):
