@@ -8,7 +8,7 @@ a line do: differences of a smooth function shrink with their order, those of no
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +36,10 @@ SUSPICIOUS = 100.0  # times the roundoff of the loss is more noise than most los
 COARSE = 1e-6  # times the loss and its slope is more than rounding, and may be an oscillation
 DISTINCT = 100.0  # times: by so much the shape of a function stands out from its rounding noise
 SPACINGS = (1e-6, 1e-4, 1e-2, 1e-7, 1e-8, 1e-10, 1e-12)
+FLOAT32 = np.finfo(np.float32).eps / 4  # of a number is what a cast to float32 changes, typically
+CLOSE = 1e-9  # times the parameters: too little to change most float32 numbers
 OTHER = 1.618  # times the spacing: no simple ratio, so that other steps are rounded otherwise
+NEGLIGIBLE = 1e-150  # for a parameter: its square is no number
 FAR = (0.1, 1.0, 10.0)  # times the parameters
 
 # Noise has the size of its standard deviation only typically; seldom is it eight times as large.
@@ -128,11 +131,11 @@ def _difference_levels(values: np.ndarray) -> tuple[list[float], list[bool]]:
 
 
 def loss_noise(loss: Loss, params: Params) -> Noise:
-    """Measure the rounding noise of ``loss`` at ``params`` from nine evaluations on a short line.
+    """Measure the rounding noise of ``loss`` at ``params`` from its values on two short lines.
 
-    The line moves all entries at once by a few parts in a million: enough to change a number that
-    the loss casts to float32, too little for its curvature to show in high differences. Where it
-    does show, or where nothing changes, shorter or longer lines are tried; where nothing changes on
+    They move all entries at once by a few parts in a million: enough to change a number that the
+    loss casts to float32, too little for its curvature to show in high differences. Where it does
+    show, or where nothing changes, shorter or longer lines are tried; where nothing changes on
     any of them, the noise is measured at the nearest point at which something does, since the same
     arithmetic is at work there. The noise is never less than the unit roundoff of what the loss
     returns.
@@ -143,10 +146,10 @@ def loss_noise(loss: Loss, params: Params) -> Noise:
         As in :func:`gradlab.check_gradients`, already validated.
     """
     stream = np.random.RandomState(0)
-    everywhere = rms(np.concatenate([array.ravel() for array in params.values()]))
+    everywhere = _scale(params.values())
     direction = {
         name: stream.standard_normal(array.shape)
-        * np.where(array, np.abs(array), rms(array) or everywhere or 1.0)
+        * np.where(array, np.abs(array), _scale([array]) or everywhere or 1.0)
         for name, array in params.items()
     }
     here = _noise_along(loss, params, direction)
@@ -191,31 +194,52 @@ def _noise_along(loss: Loss, params: Params, direction: Params) -> _Along:
             continue
         slope = float(values[-1] - values[0]) / (np.ptp(POINTS) * spacing)
         measured, clear = _noise_in(values)
-        if clear and (unit > UNIT or measured > SUSPICIOUS * unit * largest):
-            measured = _noise_to_both_sides(loss, params, direction, spacing, measured)
+        if clear:
+            usual = SUSPICIOUS * UNIT * largest
+            measured = _made_sure(measured, usual, loss, params, direction, spacing)
         level = _without_shape(level, measured)
         if clear and measured <= COARSE * (largest + abs(slope)):
             break
     changed = level is not None
-    level = float(max(level or 0.0, unit * largest, np.finfo(float).tiny))
+    of_cast = _noise_of_cast(loss, params, direction, slope, largest)
+    level = float(max(level or 0.0, of_cast, unit * largest, np.finfo(float).tiny))
     sizes = (largest, largest + abs(slope))
     relative = (max(level / size if size else unit, UNIT) for size in sizes)
     return _Along(Noise(level, *relative), changed)
 
 
-def _noise_to_both_sides(
-    loss: Loss, params: Params, direction: Params, spacing: float, measured: float
+def _made_sure(
+    measured: float, usual: float, loss: Loss, params: Params, direction: Params, spacing: float
 ) -> float:
-    """The noise on a line, given what was measured, made sure of.
+    """The noise measured on a line, if other lines agree.
 
-    There may have been a kink on the way, which is not there on the other side; or few sums, all
-    of whose steps were rounded alike, which another spacing shows.
+    At another spacing, because all steps of the line may have been rounded alike. If it is more
+    than usual, on the other side as well: there may have been a kink on the way.
     """
-    again, *other_side = (
-        difference_noise(line_losses(loss, params, direction, factor * spacing * POINTS)) or 0.0
-        for factor in (OTHER, -1.0, -OTHER)
-    )
-    return _without_shape(max(measured, again), max(other_side) or None)
+
+    def on(factor: float) -> float:
+        values = line_losses(loss, params, direction, factor * spacing * POINTS)
+        return difference_noise(values) or 0.0
+
+    measured = max(measured, on(OTHER))
+    if measured <= usual:
+        return measured
+    return _without_shape(measured, max(on(-1.0), on(-OTHER)) or None)
+
+
+def _noise_of_cast(
+    loss: Loss, params: Params, direction: Params, slope: float, largest: float
+) -> float:
+    """The noise of a loss that casts all its parameters to float32; 0 if this one does not.
+
+    Such a loss stands still on a very short line, on which its slope says that it should be seen
+    to move. Where the parameters are few, longer lines may miss it.
+    """
+    single = any(array.dtype.itemsize < 8 for array in params.values())
+    if single or abs(slope) * CLOSE <= SUSPICIOUS * UNIT * largest:
+        return 0.0
+    values = line_losses(loss, params, direction, CLOSE * POINTS[:3])
+    return 0.0 if np.diff(values).all() else abs(slope) * FLOAT32
 
 
 def _without_shape(level: float | None, other: float | None) -> float | None:
@@ -283,7 +307,7 @@ def probe(loss: Loss, params: Params, direction: Params, center: float, noise: N
     noise
         Of the loss.
     """
-    scale = rms(np.concatenate([params[name].ravel() for name in direction])) or 1.0
+    scale = _scale([params[name] for name in direction]) or 1.0
     start, longest = 0.1 * noise.relative ** (1 / 3) * scale, max(1.0, scale)
     walked: dict[int, _Stride] = {}
 
@@ -334,6 +358,12 @@ class _Stride(NamedTuple):
     curvature: float
     change: float
     noise: float
+
+
+def _scale(arrays: Iterable[np.ndarray]) -> float:
+    """The rms of all entries, or 0 if they are so small that they may as well be zeros."""
+    size = rms(np.concatenate([array.ravel() for array in arrays]))
+    return size if size > NEGLIGIBLE else 0.0
 
 
 def rms(array: np.ndarray) -> float:

@@ -142,6 +142,21 @@ def test_float32_layers_that_read_their_own_arrays_are_checked_in_float32():
     assert report.passed and not report.notes
 
 
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("how", ["entries", "directions"])
+def test_few_parameters_that_are_cast_to_float32(size, how):
+    for seed in range(60):  # on some of these all points of a line are rounded alike
+        stream = np.random.RandomState(seed)
+        x, target = stream.normal(0, 3, size), stream.normal(size=size)
+
+        def loss(params, target=target):
+            return float(np.sum((params["x"].astype(np.float32).astype(float) - target) ** 2))
+
+        right = 2 * (x.astype(np.float32) - target)
+        assert check_gradients(loss, {"x": x}, {"x": right}, how=how).passed
+        assert check_gradients(loss, {"x": x}, {"x": 1.1 * right}, how=how).verdict == "wrong"
+
+
 def near_a_minimum(residual):
     """A float32 network whose predictions are off by so little that rounding is felt in them."""
     stream = np.random.RandomState(4)

@@ -46,6 +46,12 @@ def test_networks_that_once_raised_one(state, seed, how):
     assert check_gradients(loss, params, grads, how=how).verdict in ("ok", "undecided", "unused")
 
 
+@pytest.mark.parametrize("seed", [11, 50])
+def test_longer_steps_decide_where_short_ones_cannot(seed):
+    loss, params, grads = network("untrained", "hidden float32", seed)
+    assert check_gradients(loss, params, grads).passed
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_and_the_same_networks_raise_one_for_a_wrong_gradient(state):
     for seed in range(20_000, 20_006):
