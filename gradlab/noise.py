@@ -36,8 +36,7 @@ SUSPICIOUS = 100.0  # times the roundoff of the loss is more noise than most los
 COARSE = 1e-6  # times the loss and its slope is more than rounding, and may be an oscillation
 DISTINCT = 100.0  # times: by so much the shape of a function stands out from its rounding noise
 SPACINGS = (1e-6, 1e-4, 1e-2, 1e-7, 1e-8, 1e-10, 1e-12)
-FLOAT32 = np.finfo(np.float32).eps / 4  # of a number is what a cast to float32 changes, typically
-CLOSE = 1e-9  # times the parameters: too little to change most float32 numbers
+CLOSE = 1e-8  # times the parameters: too little to change most float32 numbers
 OTHER = 1.618  # times the spacing: no simple ratio, so that other steps are rounded otherwise
 NEGLIGIBLE = 1e-150  # for a parameter: its square is no number
 FAR = (0.1, 1.0, 10.0)  # times the parameters
@@ -230,16 +229,16 @@ def _made_sure(
 def _noise_of_cast(
     loss: Loss, params: Params, direction: Params, slope: float, largest: float
 ) -> float:
-    """The noise of a loss that casts all its parameters to float32; 0 if this one does not.
+    """The noise of a loss that casts a few parameters to float32; 0 if this one does not.
 
-    Such a loss stands still on a very short line, on which its slope says that it should be seen
-    to move. Where the parameters are few, longer lines may miss it.
+    Such a loss stands still between points so close that its slope says it should be seen to move,
+    while on longer lines all points may be rounded alike.
     """
     single = any(array.dtype.itemsize < 8 for array in params.values())
     if single or abs(slope) * CLOSE <= SUSPICIOUS * UNIT * largest:
         return 0.0
-    values = line_losses(loss, params, direction, CLOSE * POINTS[:3])
-    return 0.0 if np.diff(values).all() else abs(slope) * FLOAT32
+    values = line_losses(loss, params, direction, CLOSE * POINTS)
+    return 0.0 if np.diff(values).all() else float(np.std(values - slope * CLOSE * POINTS))
 
 
 def _without_shape(level: float | None, other: float | None) -> float | None:
