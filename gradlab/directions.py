@@ -16,8 +16,10 @@ import numpy as np
 
 from gradlab.judging import (
     CENTRAL,
+    LADDER,
     Look,
     Problem,
+    Rungs,
     backward_bars,
     doubted,
     extrapolated,
@@ -126,6 +128,8 @@ def _judged(
     size, off = max(rms(gradient), abs(look.numeric)), abs(analytic - look.numeric)
     doubt = float(doubted(off, look.error_bar, of_gradient))
     verdict = settled(look.verdict, size, doubt, not gradient.any(), seen, problem.noise.unit)
+    if verdict == "ok" and seen.bent and _on_a_kink(problem, name, direction, seen.step):
+        verdict = "kink"
     worst, values = None, (analytic, look.numeric, look.error_bar)
     hint = said(verdict, seen, off / size if size else 0.0)
     if verdict == "wrong" and seen.change:
@@ -146,6 +150,15 @@ def _judged(
         *values,
         gradient,
     )
+
+
+def _on_a_kink(problem: Problem, name: Hashable, direction: np.ndarray, step: float) -> bool:
+    lengths = step * LADDER
+    losses = line_losses(problem.loss, problem.params, {name: direction}, (*lengths, *-lengths))
+    ups, downs = losses.astype(float).reshape(2, -1)
+    return Rungs.of(
+        problem, ups, downs, {1: lengths, -1: -lengths}, lengths, backward=0.0
+    ).on_a_kink()
 
 
 def _guilty_entry(

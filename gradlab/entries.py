@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -52,12 +53,11 @@ def check_entries(
     ValueError
         If ``eps`` is so small that adding it to an entry changes nothing.
     """
-    loss, params = problem.loss, problem.params
     probes = {
         name: probe(
-            loss,
-            params,
-            {name: random_direction(params[name].shape)},
+            problem.loss,
+            problem.params,
+            {name: random_direction(problem.params[name].shape)},
             problem.center,
             problem.noise,
         )
@@ -73,46 +73,76 @@ def check_entries(
             name: visible_steps(array, probes[name].step)
             if name in probes
             else np.zeros(array.shape)
-            for name, array in params.items()
+            for name, array in problem.params.items()
         }
     else:
-        steps = differences.entry_steps(params, method, eps)
+        steps = differences.entry_steps(problem.params, method, eps)
     if method == "complex":
-        numeric = differences.numerical_gradient(
-            loss, params, method, eps, workers=workers, progress=progress
-        )
-        rounding = {name: 64 * UNIT * np.abs(n) for name, n in numeric.items()}
-        curvatures = {name: np.full(params[name].shape, probes[name].curvature) for name in probes}
+        measured = _complex_steps(problem, eps, workers, progress)
     else:
-        formula = differences.FORMULAS[method]
-        differences.require_visible(params, steps, formula.offsets)
-        losses = differences.entry_losses(
-            loss, params, steps, formula.offsets, workers=workers, progress=progress
+        measured = _differences(problem, differences.FORMULAS[method], steps, workers, progress)
+    backward = backward_bars(
+        problem,
+        {name: array.numeric for name, array in measured.items()},
+        {
+            name: np.maximum(array.bends, max(probes[name].curvature, array.bends.mean()))
+            for name, array in measured.items()
+        },
+    )
+    return {
+        name: _Sheet(problem, name, array, backward[name], own_steps).report(probes[name], progress)
+        for name, array in measured.items()
+    }
+
+
+class _Measured(NamedTuple):
+    """The differences of one array, by how much rounding may have them off, and second ones."""
+
+    numeric: np.ndarray
+    rounding: np.ndarray
+    bends: np.ndarray  # zero where the formula has no second difference in it
+
+
+def _complex_steps(
+    problem: Problem, eps: float | None, workers: int | Callable, progress: bool
+) -> dict[Hashable, _Measured]:
+    numeric = differences.numerical_gradient(
+        problem.loss, problem.params, "complex", eps, workers=workers, progress=progress
+    )
+    return {
+        name: _Measured(
+            numeric[name], 64 * UNIT * np.abs(numeric[name]), np.zeros(numeric[name].shape)
         )
-        numeric, rounding, curvatures = {}, {}, {}
-        for name, seen in probes.items():
-            at = dict(zip(formula.offsets, losses[name], strict=True))
-            step = steps[name]
-            points = {offset: differences.moved(params[name], step, offset) for offset in at}
-            numeric[name] = differences.difference(formula, at, points)
-            rounding[name] = rounding_bar(formula, losses[name], step, problem.noise)
-            if -1 in at:
-                bend = np.abs(at[1] - 2 * problem.center + at[-1])
-                seen_bend = np.maximum(bend - 2 * SAFETY * problem.noise.level, 0.0)
-                bends = seen_bend / step**2
-                curvatures[name] = np.maximum(bends, max(seen.curvature, bends.mean()))
-            else:
-                curvatures[name] = np.full(step.shape, seen.curvature)
-    numeric = {name: numeric[name] for name in probes}
-    backward = backward_bars(problem, numeric, curvatures)
-    found = {}
-    for name, seen in probes.items():
-        sheet = _Sheet(
-            problem, name, numeric[name], rounding[name] + backward[name], backward[name], own_steps
+        for name in problem.names
+    }
+
+
+def _differences(
+    problem: Problem,
+    formula: differences.Formula,
+    steps: Params,
+    workers: int | Callable,
+    progress: bool,
+) -> dict[Hashable, _Measured]:
+    differences.require_visible(problem.params, steps, formula.offsets)
+    losses = differences.entry_losses(
+        problem.loss, problem.params, steps, formula.offsets, workers=workers, progress=progress
+    )
+    measured = {}
+    for name in problem.names:
+        array, step = problem.params[name], steps[name]
+        at = dict(zip(formula.offsets, losses[name], strict=True))
+        points = {offset: differences.moved(array, step, offset) for offset in at}
+        bends = np.zeros(array.shape)
+        if -1 in at:
+            bend = np.abs(at[1] - 2 * problem.center + at[-1])
+            bends = np.maximum(bend - 2 * SAFETY * problem.noise.level, 0.0) / step**2
+        measured[name] = _Measured(
+            differences.difference(formula, at, points),
+            rounding_bar(formula, losses[name], step, problem.noise),
+            bends,
         )
-        sharp = curvatures[name] / (SHARP * seen.curvature) if seen.curvature else 0 * steps[name]
-        found[name] = sheet.report(seen, sharp, progress)
-    return found
+    return measured
 
 
 class _Sheet:
@@ -122,21 +152,21 @@ class _Sheet:
         self,
         problem: Problem,
         name: Hashable,
-        numeric: np.ndarray,
-        bars: np.ndarray,
+        measured: _Measured,
         backward: np.ndarray,
         own_steps: bool,
     ):
         self.problem, self.name = problem, name
-        self.numeric, self.bars = np.array(numeric), np.array(bars)  # of 0-d ones too
-        self.backward, self.own_steps = backward, own_steps
+        self.numeric = np.array(measured.numeric)  # of 0-d ones too
+        self.bars = np.array(measured.rounding + backward)
+        self.bends, self.backward, self.own_steps = measured.bends, backward, own_steps
         self.gradient = problem.gradients[name]
 
-    def report(self, seen: Probe, sharp: np.ndarray, progress: bool) -> ArrayReport:
-        """The verdict on the array; ``sharp`` entries, above 1, may sit on a kink."""
+    def report(self, seen: Probe, progress: bool) -> ArrayReport:
+        """The verdict on the array."""
         gradient = self.gradient
         if np.isfinite(gradient).all():
-            verdict = self._look_closer(seen.step, sharp, progress)
+            verdict = self._look_closer(seen, progress)
         else:
             verdict = "nonfinite"
         if verdict != "nonfinite":
@@ -215,7 +245,7 @@ class _Sheet:
         self.bars = np.where(better, bar + self.backward, self.bars)
         return True
 
-    def _look_closer(self, step: float, sharp: np.ndarray, progress: bool) -> str:
+    def _look_closer(self, seen: Probe, progress: bool) -> str:
         """Judge the entries outside their error bars, the worst ones first, until one is wrong.
 
         Of the entries inside, the one with the sharpest bend is looked at: a kink may be there.
@@ -223,8 +253,10 @@ class _Sheet:
         verdict = "ok"
         off = self.off
         suspicious = ~(off <= self.bars)
-        bends = np.argsort(-np.where(suspicious, 0.0, sharp), axis=None, kind="stable")[:BENDS]
-        bends = bends[np.ravel(sharp)[bends] > 1]
+        sharp = np.where(suspicious, 0.0, self.bends)
+        bends = np.argsort(-sharp, axis=None, kind="stable")[:BENDS]
+        usual = 0.0 if seen.bent else SHARP * seen.curvature
+        bends = bends[np.ravel(sharp)[bends] > usual]
         excess = np.where(np.isfinite(off), off / self.bars, np.inf)
         order = np.argsort(-np.where(suspicious, excess, 0.0), axis=None, kind="stable")
         order = np.concatenate([order[: np.count_nonzero(suspicious)], bends])
@@ -232,7 +264,7 @@ class _Sheet:
         while order.size and verdict != "wrong":
             batch = [tuple(map(int, np.unravel_index(entry, off.shape))) for entry in order[:count]]
             order, count = order[count:], 4 * count
-            looks = look_closer(self.problem, self.name, batch, step, self.backward, progress)
+            looks = look_closer(self.problem, self.name, batch, seen.step, self.backward, progress)
             for index, look in looks.items():
                 if self.own_steps:
                     self.numeric[index], self.bars[index] = look.numeric, look.error_bar

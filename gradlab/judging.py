@@ -14,11 +14,13 @@ from typing import NamedTuple
 import numpy as np
 
 from gradlab.differences import FORMULAS, Formula, difference, entry_losses, moved
-from gradlab.noise import SAFETY, UNIT, Noise, Probe, rms, unit_of
+from gradlab.noise import KINKED, SAFETY, UNIT, Noise, Probe, rms, unit_of
 
 __all__ = [
+    "LADDER",
     "Look",
     "Problem",
+    "Rungs",
     "backward_bars",
     "doubted",
     "extrapolated",
@@ -41,7 +43,6 @@ LADDER = 4.0 ** np.arange(1, -9, -1)  # times the step of the array
 MANY = 32  # entries, from which on a few are tried
 TRIED = 6
 CLEAR = 4  # rungs on which a jump stands out
-KINKED = 0.5  # a smooth second difference shrinks to a quarter from rung to rung
 BACKWARD = 32.0  # roundoffs in a gradient: rounding errors of sums and products add up
 ROUND_BITS, TELLING = 12, 4  # numbers of more bits are not round; four are no coincidence
 UNUSABLE = 1e-3  # noise of more than this part of the loss is not rounding
@@ -273,7 +274,7 @@ def look_closer(
         lengths = steps[index].item() * LADDER
         ups, downs = losses[index].reshape(2, -1)
         points = {sign: moved(entry.ravel(), 1.0, sign * lengths) for sign in (1, -1)}
-        rungs = _Rungs.of(problem, ups, downs, points, lengths, backward[index])
+        rungs = Rungs.of(problem, ups, downs, points, lengths, backward[index])
         looks[index] = rungs.judge(float(gradient[index]))
     return looks
 
@@ -322,8 +323,8 @@ def _view(array: np.ndarray, index: Index) -> np.ndarray:
     return array[(*index[:-1], slice(index[-1], index[-1] + 1))] if index else array
 
 
-class _Rungs(NamedTuple):
-    """Central differences of one entry for a ladder of steps, from the longest to the shortest."""
+class Rungs(NamedTuple):
+    """Central differences of one entry, or along one line, from the longest of the ladder's steps."""
 
     slopes: np.ndarray
     bars: np.ndarray  # of the slopes
@@ -331,7 +332,7 @@ class _Rungs(NamedTuple):
     jump_bars: np.ndarray
 
     @classmethod
-    def of(cls, problem, ups, downs, points, lengths, backward) -> _Rungs:
+    def of(cls, problem, ups, downs, points, lengths, backward) -> Rungs:
         steps = (points[1].astype(float) - points[-1].astype(float)) / 2
         usable = np.isfinite(ups) & np.isfinite(downs) & (np.abs(steps / lengths - 1) < 0.01)
         ups, downs, lengths = ups[usable], downs[usable], lengths[usable]
@@ -349,13 +350,14 @@ class _Rungs(NamedTuple):
         )
 
     def judge(self, analytic: float) -> Look:
+        """The verdict on this value of the gradient."""
         if not self.slopes.size:
             return Look("nonfinite", np.nan, np.inf)
         best = int(np.argmin(self.bars))
         off = np.abs(self.slopes - analytic)
         look = Look("ok", float(self.slopes[best]), float(self.bars[best]))
         if off[best] <= look.error_bar:
-            return look._replace(verdict="kink") if self._on_a_kink() else look
+            return look._replace(verdict="kink") if self.on_a_kink() else look
         jump = self._kink()
         if jump:
             # A step that ends before the kink settles it, if its error bar is still narrow.
@@ -379,7 +381,7 @@ class _Rungs(NamedTuple):
         stays = seen[1:] & seen[:-1] & (sizes[1:] > KINKED * sizes[:-1])
         return float(sizes[1:][stays].max(initial=0))
 
-    def _on_a_kink(self) -> bool:
+    def on_a_kink(self) -> bool:
         """Whether the slopes to both sides differ by the same amount at every step.
 
         As of ``|x|`` at 0, whose central difference is 0 however short the step: it agrees with a

@@ -38,6 +38,7 @@ DISTINCT = 100.0  # times: by so much the shape of a function stands out from it
 SPACINGS = (1e-6, 1e-4, 1e-2, 1e-7, 1e-8, 1e-10, 1e-12)
 CLOSE = 1e-8  # times the parameters: too little to change most float32 numbers
 OTHER = 1.618  # times the spacing: no simple ratio, so that other steps are rounded otherwise
+KINKED = 0.5  # times: the slopes of a smooth function come together faster on shorter steps
 NEGLIGIBLE = 1e-150  # for a parameter: its square is no number
 FAR = (0.1, 1.0, 10.0)  # times the parameters
 
@@ -265,13 +266,16 @@ class Probe(NamedTuple):
 
     ``step`` keeps the truncation error of a central difference below its rounding error;
     ``curvature`` is the size of the second derivative; ``change`` the largest change of the loss on
-    the way, and ``answers`` whether it was more than rounding noise.
+    the way, and ``answers`` whether it was more than rounding noise. ``bent`` says that the slopes
+    to both sides differ by as much after a short stride as after one ten times as long: there may
+    be a kink.
     """
 
     step: float
     curvature: float
     change: float
     answers: bool
+    bent: bool
 
 
 def random_direction(shape: tuple[int, ...], seed: int = 1) -> np.ndarray:
@@ -321,6 +325,7 @@ def probe(loss: Loss, params: Params, direction: Params, center: float, noise: N
             walked[k] = _Stride(
                 slope=(up - down) / (2 * t),
                 error=SAFETY * level / t,
+                jump=abs(up - 2 * center + down) / t,
                 curvature=abs(up - 2 * center + down) / t**2,
                 change=max(abs(up - center), abs(down - center)),
                 # What cancels again, as a bias before batch norm, is larger farther away.
@@ -348,12 +353,18 @@ def probe(loss: Loss, params: Params, direction: Params, center: float, noise: N
         c = abs(stride(k + 1).slope - stride(k).slope) / length(k + 1) ** 2
         step = min(0.5 * (noise.level / c) ** (1 / 3), 0.5 * length(k), longest / 10)
     changes = [each.change for each in walked.values()]
-    return Probe(float(step), float(stride(k).curvature), float(max(changes)), answers())
+    bent = any(
+        near.jump > 4 * near.error and near.jump > KINKED * walked[k + 1].jump
+        for k, near in walked.items()
+        if k + 1 in walked
+    )
+    return Probe(float(step), float(stride(k).curvature), float(max(changes)), answers(), bent)
 
 
 class _Stride(NamedTuple):
     slope: float
     error: float
+    jump: float
     curvature: float
     change: float
     noise: float

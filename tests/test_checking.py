@@ -491,6 +491,26 @@ def test_a_kink_that_the_central_difference_cannot_see_is_seen(weights):
     assert report.verdict == "kink"
 
 
+@pytest.mark.parametrize("how", ["entries", "directions"])
+@pytest.mark.parametrize("strength", [1e-4, 1e-2, 1.0])
+@pytest.mark.parametrize("zeros", [1, 3, 10])
+def test_an_l1_penalty_at_zero_weights_is_a_kink_however_many(zeros, strength, how):
+    loss, params, grads = course()
+    params["W1"].ravel()[:zeros] = 0.0
+    grads = mlp.backward(params, mlp.forward(params, X20)[1], Y20)
+    grads["W1"] = grads["W1"] + strength * np.sign(params["W1"])  # 0 at 0, as a subgradient may be
+
+    def penalised(params):
+        return loss(params) + strength * float(np.abs(params["W1"]).sum())
+
+    found = verdicts(check_gradients(penalised, params, grads, how=how))
+    assert found == {"W1": "kink", "b1": "ok", "W2": "ok", "b2": "ok"}
+    params["W1"].ravel()[:zeros] = 1e-3  # with no kink at the point, but still one on the way
+    grads = mlp.backward(params, mlp.forward(params, X20)[1], Y20)
+    grads["W1"] = grads["W1"] + strength * np.sign(params["W1"])
+    assert check_gradients(penalised, params, grads, how=how).passed
+
+
 @pytest.mark.parametrize("width", [1e-2, 1e-3, 1e-6])
 def test_a_sharp_bend_is_no_kink(width):
     x = np.array([0.0, 1.0])
