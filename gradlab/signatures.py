@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +16,9 @@ class Signature(NamedTuple):
     """What a wrong gradient has in common with the right one.
 
     ``kind`` is "zero", "ratio", "transposed", "reordered", "total", "decay", "sign decay",
-    "shifted", "partly" or "small"; ``value`` the number that goes with it, if there is one: the ratio, the
-    factor of the parameters, the shift. ``where`` are the entries that differ, if only some do.
+    "shifted", "partly" or "small"; ``value`` the number that goes with it, if there is one: the
+    ratio, the factor of the parameters, the shift. ``where`` are the entries that differ, if only
+    some do.
     """
 
     kind: str
@@ -167,14 +168,6 @@ def describe_pattern(wrong: Collection[Hashable], names: Sequence[Hashable]) -> 
             f"the step that carries the error signal back past {right[0]}."
         )
     return ""
-
-
-def shared_ratio(signatures: Mapping[Hashable, Signature | None]) -> float | None:
-    """The ratio that all of several arrays have in common, or None."""
-    if len(signatures) < 2 or any(s is None or s.kind != "ratio" for s in signatures.values()):
-        return None
-    ratios = np.array([signature.value for signature in signatures.values()])
-    return float(ratios[0]) if np.ptp(ratios) <= 1e-3 * np.abs(ratios).max() else None
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

@@ -18,8 +18,8 @@ class Bug:
     """A mistake that people make, re-created so that it can be run.
 
     "The classical check" means central differences with eps 1e-5 and a relative error below 1e-7
-    for every array, unless ``eps`` or ``hiding_cutoff`` says otherwise; ``verdict`` and ``hiding_verdict`` are what :func:`gradlab.check_gradients` says
-    with its defaults.
+    for every array, unless ``eps`` or ``hiding_cutoff`` says otherwise; ``verdict`` and
+    ``hiding_verdict`` are what :func:`gradlab.check_gradients` says with its defaults.
 
     Attributes
     ----------
@@ -30,8 +30,8 @@ class Bug:
     wrong
         What is wrong, in a line.
     reported
-        Where it was reported, or where code with it stands: ``owner/repository#number`` is an issue or
-        a pull request on GitHub.
+        Where it was reported, or where code with it stands: ``owner/repository#number`` is an issue
+        or a pull request on GitHub.
     function
         The function that has it: read it with ``inspect.getsource``.
     kind
