@@ -9,7 +9,7 @@ curve itself: T from the higher derivatives of the loss, R from its noise.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -24,16 +24,14 @@ from gradlab.differences import (
     complex_copies,
     difference,
     entry_losses,
-    moved,
-    restored,
+    unstacked,
 )
 from gradlab.noise import loss_noise
+from gradlab.perturbation import Loss, Params, moved, restored
 from gradlab.progress import Progress
 
 __all__ = ["Best", "ErrorCurve", "Slopes", "TaylorTest", "error_curve", "taylor_test"]
 
-Params = Mapping[str, np.ndarray]
-Loss = Callable[[Params], float | np.ndarray]
 Gradients = Params | Callable[[Params], Params]
 
 NODES = np.cos(np.pi * (np.arange(12) + 0.5) / 12)  # Chebyshev points
@@ -192,7 +190,7 @@ def error_curve(
         raise ValueError(f"the loss is {center[0, 0]} at params, so it has no derivatives there")
     losses = {0: center, **dict(zip(grid, np.split(far, len(grid) or 1), strict=False))}
     points = {offset: _moved(arrays, steps) for offset, steps in {0: np.zeros(1), **grid}.items()}
-    noise = loss_noise(_unstacked(loss) if vectorized else loss, params)
+    noise = loss_noise(unstacked(loss) if vectorized else loss, params)
 
     errors, truncation, rounding = {}, {}, {}
     for method in methods:
@@ -265,10 +263,6 @@ def _complex_gradients(loss: Loss, arrays: Params, eps: np.ndarray, vectorized: 
     steps = {name: np.full(array.shape, 1j) for name, array in arrays.items()}
     values = entry_losses(ComplexLoss(loss), copies, steps, eps, vectorized, progress=False)
     return _rows(values).imag / eps[:, None]
-
-
-def _unstacked(loss: Loss) -> Loss:
-    return lambda params: loss({name: array[None] for name, array in params.items()})[0]
 
 
 # ----------------------------------------------------------------- the Taylor-remainder test

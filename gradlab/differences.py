@@ -37,27 +37,17 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from gradlab import validation
+from gradlab.perturbation import Loss, Params, Steps, Sweep, moved, restored, total_size
 from gradlab.progress import Progress
 from gradlab.workers import require_workers, spread
 
 __all__ = ["METHODS", "entry_losses", "numerical_gradient", "restored"]
-
-Params = Mapping[str, np.ndarray]
-Loss = Callable[[Params], float | np.ndarray]
-Steps = Mapping[str, np.ndarray]
-
-# A stack is at most so many copies of the parameters, and so many numbers. Short, because the
-# arrays of an evaluation, several times as large, should stay below 128 kB: beyond, many allocators
-# take fresh pages from the system every time, which made an evaluation three times slower.
-STACK_COPIES, STACK_NUMBERS = 96, 2**13
-BLOCK = 1024  # entries whose moves are computed together
 
 
 class Formula(NamedTuple):
@@ -203,11 +193,6 @@ def entry_steps(arrays: Params, method: str, eps: float | None) -> dict[str, np.
     }
 
 
-def moved(array: np.ndarray, step: np.ndarray, offset: float | np.ndarray) -> np.ndarray:
-    """``array + offset * step``, rounded to the precision of ``array``."""
-    return np.asarray(array + offset * step, dtype=array.dtype)
-
-
 def require_visible(arrays: Params, steps: Steps, offsets: Sequence[float]) -> None:
     """Refuse, with a ValueError, steps that rounding takes back when they are added to an entry."""
     shortest = min(abs(offset) for offset in offsets if offset)
@@ -221,34 +206,6 @@ def require_visible(arrays: Params, steps: Steps, offsets: Sequence[float]) -> N
             )
 
 
-# ------------------------------------------------------------- perturb, evaluate, put back
-
-
-@contextmanager
-def restored(params: Params) -> Iterator[dict[str, np.ndarray]]:
-    """Whatever happens inside, an exception or Ctrl-C included, put every array back, bit for bit.
-
-    Yields the arrays: those that were there at the start, even if an entry of the dict is replaced.
-    """
-    arrays = dict(params)
-    originals = {name: array.copy() for name, array in arrays.items()}
-
-    def put_back() -> None:
-        for name, array in arrays.items():
-            array[...] = originals[name]
-            if params.get(name) is not array:
-                params[name] = array
-
-    try:
-        yield arrays
-    finally:
-        try:
-            put_back()
-        except KeyboardInterrupt:  # a second Ctrl-C, while the first one is being handled
-            put_back()
-            raise
-
-
 def entry_losses(
     loss: Loss,
     params: Params,
@@ -260,8 +217,8 @@ def entry_losses(
 ) -> dict[str, np.ndarray]:
     """The loss with each entry in turn moved by ``offset * step``, for each offset.
 
-    This is the one loop of the package that moves entries. With ``vectorized`` or ``workers`` the
-    loss sees copies; otherwise the caller's own arrays, moved in place and :func:`restored`.
+    With ``vectorized`` or ``workers`` the loss sees copies; otherwise the caller's own arrays, moved
+    in place and :func:`restored`.
 
     Parameters
     ----------
@@ -279,7 +236,7 @@ def entry_losses(
     """
     rows = [row for row, offset in enumerate(offsets) if offset]
     sweep = Sweep(loss, params, steps, tuple(offsets[row] for row in rows), vectorized)
-    with restored(params), Progress(_count(params), progress) as bar:
+    with restored(params), Progress(total_size(params), progress) as bar:
         center = sweep.center()
         values = {name: np.full((len(offsets), a.size), center) for name, a in params.items()}
         if workers == 1:
@@ -291,133 +248,12 @@ def entry_losses(
     return {name: values[name].reshape(len(offsets), *a.shape) for name, a in params.items()}
 
 
-def _count(params: Params) -> int:
-    return sum(array.size for array in params.values())
-
-
-class Block(NamedTuple):
-    """The entries ``start`` to ``stop``, counted in C order, of one array."""
-
-    name: str
-    start: int
-    stop: int
-
-
-class Sweep(NamedTuple):
-    """What :func:`entry_losses` has to evaluate, cut into blocks that can be done anywhere."""
-
-    loss: Loss
-    params: Params
-    steps: Steps
-    offsets: tuple[float, ...]
-    vectorized: bool
-
-    def blocks(self, shares: int = 1) -> Iterator[Block]:
-        """At least so many blocks, if there are as many entries; none larger than BLOCK.
-
-        Stacks are cut in the same way for one worker and for many: the length of a stack must not
-        change a number.
-        """
-        if self.vectorized:
-            length = max(BLOCK // 32, self._stack_length() // len(self.offsets))
-        else:
-            length = min(-(-_count(self.params) // shares), BLOCK)
-        for name, array in self.params.items():
-            for start in range(0, array.size, length):
-                yield Block(name, start, min(start + length, array.size))
-
-    def center(self) -> np.ndarray:
-        """The loss where nothing is moved; refuses one that is no number, or moves things itself."""
-        before = {name: array.copy() for name, array in self.params.items()}
-        if self.vectorized:
-            name, array = next(iter(self.params.items()))
-            center = self._stacked(name, array[None])[0]
-        else:
-            center = np.asarray(self._value(self.loss(self.params)))
-        for name, array in before.items():
-            if self.params.get(name) is None or not np.array_equal(self.params[name], array):
-                raise ValueError(
-                    f"the loss changes params[{name!r}], so no two evaluations mean the same: let "
-                    f"it compute with a copy"
-                )
-        return center
-
-    def evaluate(self, block: Block, bar: Progress) -> np.ndarray:
-        """The losses with the entries of ``block`` moved: (offsets, entries).
-
-        Unless vectorized it moves them in ``self.params``, and puts each one back; if something
-        goes wrong on the way, putting it back is left to :func:`restored`.
-        """
-        array, entries = self.params[block.name], slice(block.start, block.stop)
-        step = np.ravel(self.steps[block.name])[entries]
-        numbers = moved(array.flat[entries], step, np.array(self.offsets)[:, None])
-        if self.vectorized:
-            losses = self._stack_losses(block, numbers)
-            bar.advance(numbers.shape[1])
-            return losses
-        losses = np.empty(numbers.shape, np.result_type(array.dtype, np.float64))
-        flat, loss, params, value = array.flat, self.loss, self.params, self._value
-        for column, moves in enumerate(numbers.T.tolist()):
-            entry = block.start + column
-            original = flat[entry]
-            for row, number in enumerate(moves):
-                flat[entry] = number
-                losses[row, column] = value(loss(params))
-            flat[entry] = original
-            bar.advance()
-        return losses
-
-    def _stack_losses(self, block: Block, numbers: np.ndarray) -> np.ndarray:
-        array, length = self.params[block.name], self._stack_length()
-        entries = np.tile(np.arange(block.start, block.stop), len(numbers))
-        pieces = []
-        for start in range(0, numbers.size, length):
-            piece = numbers.ravel()[start : start + length]
-            stack = np.repeat(array[None], len(piece), axis=0)
-            flat = stack.reshape(len(piece), -1)
-            flat[np.arange(len(piece)), entries[start : start + length]] = piece
-            pieces.append(self._stacked(block.name, stack))
-        return np.concatenate(pieces).reshape(numbers.shape)
-
-    def _stack_length(self) -> int:
-        return min(max(1, STACK_NUMBERS // _count(self.params)), STACK_COPIES)
-
-    def _stacked(self, name: str, stack: np.ndarray) -> np.ndarray:
-        """The losses of a stack of one array and as many copies of the others.
-
-        Tried first with a stack of one for the others, which most losses broadcast: what does not
-        depend on the moved array is then computed once.
-        """
-        length = len(stack)
-        stacks = {other: array[None] for other, array in self.params.items()}
-        try:
-            losses = np.asarray(self.loss({**stacks, name: stack}))
-        except (ValueError, IndexError):
-            losses = np.empty(0)
-        if losses.shape != (length,):
-            for other, array in self.params.items():
-                stacks[other] = np.broadcast_to(array, (length, *array.shape))
-            losses = np.asarray(self.loss({**stacks, name: stack}))
-        if losses.shape == (length,):
-            return losses.astype(np.result_type(losses.dtype, np.float64), copy=False)
-        raise TypeError(
-            f"with vectorized=True the loss of a stack of {length} must be a vector of length "
-            f"{length}, not of shape {losses.shape}: reduce over the last axes only, or leave "
-            f"vectorized out"
-        )
-
-    def _value(self, value: object) -> float | complex:
-        # The short way first: this is all that a cheap loss pays for being checked every time.
-        if isinstance(value, float) or (isinstance(value, complex) and self._complex):
-            return value
-        return validation.loss_value(value)
-
-    @property
-    def _complex(self) -> bool:
-        return any(array.dtype.kind == "c" for array in self.params.values())
-
-
 # ------------------------------------------------------------------------- complex step
+
+
+def unstacked(loss: Loss) -> Loss:
+    """A loss of single arrays, from one of stacks."""
+    return lambda params: loss({name: array[None] for name, array in params.items()})[0]
 
 
 def _complex_gradient(
@@ -484,9 +320,7 @@ def _require_analytic(loss: Loss, arrays: Params, gradient: Params, vectorized: 
 
     def value(offset: float) -> float:
         there = {name: moved(array, direction[name], offset) for name, array in arrays.items()}
-        if vectorized:
-            return float(loss({name: array[None] for name, array in there.items()})[0])
-        return validation.loss_value(loss(there))
+        return validation.loss_value((unstacked(loss) if vectorized else loss)(there))
 
     h = 1e-3
     narrow = (value(h) - value(-h)) / (2 * h)

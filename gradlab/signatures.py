@@ -67,18 +67,14 @@ def recognise(
     def equal(other: np.ndarray) -> bool:
         return bool(np.abs(answer - other).max() <= rtol * largest)
 
-    close = equal(truth)  # then in another order as well, if that is all that is asked
-    if (
-        not close
-        and truth.ndim == 2
-        and min(truth.shape) > 1
-        and equal(truth.T.reshape(truth.shape))
-    ):
-        return Signature("transposed")
-    if not close and truth.size > 2 and equal(np.sort(truth, axis=None)[_ranks(answer)]):
-        return Signature("reordered")
-    if not close and truth.size > 1 and equal(np.full(truth.shape, truth.sum())):
-        return Signature("total")
+    if not equal(truth):  # what is right to within rtol may be so in another order as well
+        matrix = truth.ndim == 2 and min(truth.shape) > 1
+        if matrix and equal(truth.T.reshape(truth.shape)):
+            return Signature("transposed")
+        if truth.size > 2 and equal(np.sort(truth, axis=None)[_ranks(answer)]):
+            return Signature("reordered")
+        if truth.size > 1 and equal(np.full(truth.shape, truth.sum())):
+            return Signature("total")
     error = answer - truth
     if parameter is not None and truth.size > 1:
         for kind, term in (("decay", parameter), ("sign decay", np.sign(parameter))):

@@ -5,14 +5,12 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from gradlab.perturbation import Block, Sweep, moved, restored
 from gradlab.progress import Progress
-
-if TYPE_CHECKING:
-    from gradlab.differences import Block, Sweep
 
 __all__ = ["require_workers", "spread"]
 
@@ -122,8 +120,6 @@ def _require_own_argument(sweep: Sweep) -> None:
     A worker has copies. A loss that reads, say, the weights that its layers hold would return the
     same number for every one of them, and the gradient would be zero.
     """
-    from gradlab.differences import moved, restored
-
     loss, params = sweep.loss, sweep.params
     elsewhere = {name: moved(array, sweep.steps[name], 1.0) for name, array in params.items()}
     given = loss(elsewhere)
