@@ -11,16 +11,16 @@ from gradlab import mlp
 from gradlab.bugs.entry import FALSE_ALARM, Bug
 from gradlab.bugs.layers import OVERLAPPING, pooled
 from gradlab.bugs.networks import (
+    COURSE,
     RELU,
     Problem,
     batch_norm,
-    course_problem,
     draw,
     dropout,
     max_pool,
+    on,
     rows_summed,
 )
-from gradlab.bugs.variations import on
 
 
 def relu_backward(params, cache, y):
@@ -64,9 +64,7 @@ def integer_weights(seed):
     """W1 holds whole numbers, in an array of integers: theta + eps is cut back to theta."""
     params, X, y = draw(seed)
     params["W1"] = np.random.RandomState(seed).permutation(np.arange(-5, 6))[:10].reshape(2, 5)
-    return Problem(
-        mlp.loss_function(X, y), params, mlp.backward(params, mlp.forward(params, X)[1], y)
-    )
+    return COURSE.at(params, X, y)
 
 
 def single_precision(seed):
@@ -74,9 +72,7 @@ def single_precision(seed):
     params, X, y = draw(seed)
     params = {name: array.astype(np.float32) for name, array in params.items()}
     X, y = X.astype(np.float32), y.astype(np.float32)
-    return Problem(
-        mlp.loss_function(X, y), params, mlp.backward(params, mlp.forward(params, X)[1], y)
-    )
+    return COURSE.at(params, X, y)
 
 
 def single_precision_inside(seed):
@@ -87,7 +83,7 @@ def single_precision_inside(seed):
     def casting_loss(params):
         return loss({name: array.astype(np.float32) for name, array in params.items()})
 
-    return Problem(casting_loss, params, mlp.backward(params, mlp.forward(params, X)[1], y))
+    return Problem(casting_loss, params, COURSE.at(params, X, y).grads)
 
 
 def tiny_weights(params, X, y):
@@ -217,7 +213,7 @@ ENTRIES = (
         reported="pasteurlabs/tesseract-core#740; chainer/chainer#581",
         function=mlp.backward,
         kind=FALSE_ALARM,
-        ordinary=lambda seed: course_problem(seed=seed),
+        ordinary=on(COURSE),
         eps=1e-10,
         errors={"W1": 1e-5, "b1": 2e-6, "W2": 5e-7, "b2": 2e-7},
         revealed_by="The error over eps: it falls as the step grows.",
@@ -230,7 +226,7 @@ ENTRIES = (
         reported="karpathy/neuraltalk#19",
         function=mlp.backward,
         kind=FALSE_ALARM,
-        ordinary=lambda seed: course_problem(seed=seed, prepare=tiny_weights),
+        ordinary=on(COURSE, prepare=tiny_weights),
         errors={"W1": 1e-6, "b1": 2e-7},
         revealed_by="An error bar: the difference of both is well within it.",
         verdict="ok",
@@ -242,7 +238,7 @@ ENTRIES = (
         reported="no report known; checks after training, or on targets the network made",
         function=mlp.backward,
         kind=FALSE_ALARM,
-        ordinary=lambda seed: course_problem(seed=seed, prepare=at_a_minimum),
+        ordinary=on(COURSE, prepare=at_a_minimum),
         errors={"W1": 1, "b1": 1, "W2": 0.009, "b2": 0.003},
         revealed_by="A point away from the minimum: a zero gradient proves nothing.",
         verdict="untested",

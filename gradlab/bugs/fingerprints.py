@@ -7,10 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from gradlab import mlp
 from gradlab.bugs import course, false_alarms
-from gradlab.bugs.networks import RELU, Problem
-from gradlab.bugs.variations import on
+from gradlab.bugs.networks import COURSE, RELU, Problem, on
 from gradlab.differences import numerical_gradient
 from gradlab.judging import relative_error
 
@@ -18,16 +16,16 @@ __all__ = ["SHAPES", "fingerprint", "sweep"]
 
 # What each shape of the error over the step is a sign of, and an example of it.
 SHAPES: Mapping[str, tuple[str, Callable[[int], Problem]]] = {
-    "V": ("right code", course.on_course(mlp.backward)),
-    "flat": ("no σ′", course.on_course(course.missing_derivative)),
+    "V": ("right code", on(COURSE)),
+    "flat": ("no σ′", on(COURSE, course.missing_derivative)),
     "floor": (
         "updated W2, rate 0.001",
-        course.on_course(partial(course.updated_w2, learning_rate=0.001)),
+        on(COURSE, partial(course.updated_w2, learning_rate=0.001)),
     ),
     "shifted": ("float32 inside the loss", false_alarms.single_precision_inside),
     "cliff": (
         "a ReLU 5e-6 from its kink",
-        on(RELU, RELU.backward, prepare=false_alarms.near_the_kink),
+        on(RELU, prepare=false_alarms.near_the_kink),
     ),
     "pinned": ("dropout redrawn in every call", false_alarms.mask_redrawn_by_forward),
 }

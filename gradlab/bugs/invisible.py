@@ -14,7 +14,7 @@ import numpy as np
 from gradlab import mlp
 from gradlab.bugs.entry import INVISIBLE, Bug
 from gradlab.bugs.layers import draw_mask
-from gradlab.bugs.networks import Network, Problem, course_problem, draw, dropout, rows_summed
+from gradlab.bugs.networks import COURSE, Network, draw, dropout, on, rows_summed
 from gradlab.data import paraboloid, random_stream
 
 # --- The forward pass, followed by the backward pass ----------------------------------------------
@@ -157,10 +157,7 @@ def at_start(init):
 
     def problem(seed):
         X, y = paraboloid(20, seed)
-        params = init(seed=seed)
-        return Problem(
-            mlp.loss_function(X, y), params, mlp.backward(params, mlp.forward(params, X)[1], y)
-        )
+        return COURSE.at(init(seed=seed), X, y)
 
     return problem
 
@@ -219,10 +216,7 @@ def shuffled_labels(samples, seed):
 
 def shuffled_problem(seed):
     X, y = shuffled_labels(20, seed)
-    params = mlp.init_params(seed=seed)
-    return Problem(
-        mlp.loss_function(X, y), params, mlp.backward(params, mlp.forward(params, X)[1], y)
-    )
+    return COURSE.at(mlp.init_params(seed=seed), X, y)
 
 
 def held_out_witness(seed):
@@ -298,14 +292,6 @@ def decay_witness(seed):
         return float(np.linalg.norm(w["w"]) / start)
 
     return growth(+1), growth(-1)
-
-
-def on(network):
-    return lambda seed: course_problem(network.backward, seed, network=network)
-
-
-def untouched(seed):
-    return course_problem(seed=seed)
 
 
 ENTRIES = (
@@ -424,7 +410,7 @@ ENTRIES = (
         reported="iamtrask/Grokking-Deep-Learning, chapter 10; SlopDotCash/asi#2349",
         function=ascent,
         kind=INVISIBLE,
-        ordinary=untouched,
+        ordinary=on(COURSE),
         witness=bowl_witness,
         verdict="ok",
         revealed_by="A quadratic bowl whose minimum is known.",
@@ -436,7 +422,7 @@ ENTRIES = (
         reported="iamtrask/Grokking-Deep-Learning, chapter 8, last cell",
         function=update_per_sample,
         kind=INVISIBLE,
-        ordinary=untouched,
+        ordinary=on(COURSE),
         witness=step_length_witness,
         verdict="ok",
         revealed_by="The length of one step, in units of learning rate times gradient.",
@@ -448,7 +434,7 @@ ENTRIES = (
         reported="andersbll/nnet#4",
         function=decay_upwards,
         kind=INVISIBLE,
-        ordinary=untouched,
+        ordinary=on(COURSE),
         witness=decay_witness,
         verdict="ok",
         revealed_by="Steps without a gradient: the weights must shrink.",

@@ -14,11 +14,11 @@ from gradlab.bugs.networks import (
     draw,
     dropout,
     max_pool,
+    on,
     residual,
     rows_summed,
     softmax_forward,
 )
-from gradlab.bugs.variations import on
 
 # --- Softmax --------------------------------------------------------------------------------------
 

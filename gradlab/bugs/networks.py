@@ -115,6 +115,15 @@ def course_problem(
     return (network or COURSE).at(params, X, y, backward)
 
 
+def on(network: Network, backward: Backward | None = None, **changes) -> Callable[[int], Problem]:
+    """A function from a seed to the problem of checking ``backward`` on ``network``.
+
+    ``backward`` is the network's own by default; ``changes`` are those of :func:`course_problem`.
+    """
+    backward = backward or network.backward
+    return lambda seed: course_problem(backward, seed, network=network, **changes)
+
+
 def dense(activation: Callable, derivative: Callable) -> Network:
     """The course's network with another activation; ``derivative(Z1)`` is that of the activation."""
 

@@ -18,14 +18,9 @@ from gradlab.bugs.networks import (
     course_problem,
     l1,
     l2,
+    on,
     rows_summed,
 )
-
-
-def on(network: Network, backward, **changes):
-    """A function from a seed to the problem of checking ``backward`` on ``network``."""
-    return lambda seed: course_problem(backward, seed, network=network, **changes)
-
 
 # --- Activations ----------------------------------------------------------------------------------
 
