@@ -13,12 +13,14 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 import numpy as np
 
 __all__ = [
+    "first_index",
     "loss_value",
     "require_gradients",
     "require_loss",
     "require_method",
     "require_parameters",
     "require_step",
+    "type_in_words",
 ]
 
 Arrays = Mapping[Hashable, np.ndarray]
@@ -48,7 +50,7 @@ def require_parameters(params: Arrays) -> dict[Hashable, np.ndarray]:
     """
     if not isinstance(params, Mapping):
         raise TypeError(
-            f"params must be a dict of NumPy arrays by name, not {_a(params)}; "
+            f"params must be a dict of NumPy arrays by name, not {type_in_words(params)}; "
             f"a list of arrays becomes one with dict(enumerate(arrays))"
         )
     for name, array in params.items():
@@ -68,7 +70,8 @@ def _require_perturbable(name: Hashable, array: np.ndarray) -> None:
     label = f"params[{name!r}]"
     if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
         raise TypeError(
-            f"{label} must be a NumPy array, so that it can be perturbed in place, not {_a(array)}"
+            f"{label} must be a NumPy array, so that it can be perturbed in place, "
+            f"not {type_in_words(array)}"
         )
     if not np.issubdtype(array.dtype, np.floating):
         reason = {
@@ -132,7 +135,7 @@ def require_gradients(grads: Arrays, params: Arrays) -> dict[Hashable, np.ndarra
     if not isinstance(grads, Mapping):
         raise TypeError(
             f"grads must be a dict of arrays with the names of params, or a function that "
-            f"returns one, not {_a(grads)}"
+            f"returns one, not {type_in_words(grads)}"
         )
     missing = [name for name in params if name not in grads]
     unknown = [name for name in grads if name not in params]
@@ -171,7 +174,7 @@ def _shape_hint(found: tuple[int, ...], wanted: tuple[int, ...]) -> str:
 def require_loss(loss: Callable) -> None:
     """Raise a TypeError if ``loss`` cannot be called."""
     if not callable(loss):
-        raise TypeError(f"loss must be a function of the parameters, not {_a(loss)}")
+        raise TypeError(f"loss must be a function of the parameters, not {type_in_words(loss)}")
 
 
 def loss_value(value: object) -> float:
@@ -193,7 +196,7 @@ def loss_value(value: object) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise TypeError(f"the loss must return one number, not {_a(value)}") from None
+        raise TypeError(f"the loss must return one number, not {type_in_words(value)}") from None
 
 
 def require_step(eps: float | None, argument: str = "eps") -> float | None:
@@ -231,8 +234,8 @@ def _listed(names: Collection[Hashable]) -> str:
     return ", ".join(repr(name) for name in names)
 
 
-def _a(value: object) -> str:
-    """The type of a value, with its article: ``a list``, ``an int``, ``None``."""
+def type_in_words(value: object) -> str:
+    """The type of a value with its article: ``a list``, ``an int``; ``None`` for itself."""
     if value is None:
         return "None"
     name = type(value).__name__

@@ -14,13 +14,18 @@ from typing import Any
 import numpy as np
 
 from gradlab.signatures import constant_ratio
+from gradlab.validation import first_index, type_in_words
 
 __all__ = [
     "NotAttempted",
     "Wrong",
+    "attempted",
+    "blank",
     "call",
     "choice",
+    "described",
     "number",
+    "real_array",
     "same_array",
     "same_arrays",
     "shape",
@@ -35,9 +40,20 @@ class NotAttempted(Exception):
     """There is no answer yet; the message, if any, says what is missing."""
 
 
+def blank(answer: Any) -> bool:
+    """Whether there is no answer yet, but the stub's ``...`` (or ``None``)."""
+    return answer is None or answer is ...
+
+
 def attempted(answer: Any) -> Any:
-    """Pass ``answer`` through unless it is still the stub's ``...`` (or ``None``)."""
-    if answer is None or answer is ...:
+    """Pass ``answer`` through unless it is still blank.
+
+    Raises
+    ------
+    NotAttempted
+        If it is.
+    """
+    if blank(answer):
         raise NotAttempted
     return answer
 
@@ -60,7 +76,7 @@ def call(function: Any, *arguments: Any) -> Any:
     except Exception as error:
         said = f": {error}" if str(error) else ""
         raise Wrong(f"Your function stopped with {type(error).__name__}{said}.") from None
-    if answer is None or answer is ...:
+    if blank(answer):
         raise NotAttempted("The function returns nothing so far.")
     return answer
 
@@ -114,7 +130,7 @@ def shape(answer: Any, name: str = "a shape") -> tuple[int, ...]:
     """
     attempted(answer)
     if isinstance(answer, (tuple, list)):
-        if any(part is ... or part is None for part in answer):
+        if any(map(blank, answer)):
             raise NotAttempted
         if all(isinstance(part, (int, np.integer)) for part in answer):
             return tuple(int(part) for part in answer)
@@ -199,6 +215,13 @@ def same_arrays(
 
 
 def real_array(answer: Any) -> np.ndarray:
+    """Read an array of real numbers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none.
+    """
     if np.iscomplexobj(answer):
         raise TypeError  # a cast to float would drop the imaginary part with no more than a warning
     return np.asarray(answer, dtype=float)
@@ -223,10 +246,10 @@ def ratio_sentence(name: str, ratio: float) -> str:
 
 def value_by_value(values: np.ndarray, truth: np.ndarray, name: str, rtol: float) -> str:
     scale = np.max(np.abs(truth))
-    wrong = np.argwhere(np.abs(values - truth) > rtol * scale)
-    first = tuple(int(i) for i in wrong[0])
+    wrong = np.abs(values - truth) > rtol * scale
+    first = first_index(wrong)
     where = f"{name}[{', '.join(map(str, first))}]" if first else name
-    count = f"{truth.size - len(wrong)} of {truth.size} entries of {name} are right. "
+    count = f"{np.count_nonzero(~wrong)} of {truth.size} entries of {name} are right. "
     return (
         f"{count if truth.size > 1 else ''}"
         f"{where} is {values[first]:.4g} and should be {truth[first]:.4g}."
@@ -241,8 +264,7 @@ def described(answer: Any) -> str:
         return f"the value {answer}"
     if isinstance(answer, np.ndarray):
         return f"an array of shape {answer.shape}"
-    article = "an" if type(answer).__name__[0] in "aeiou" else "a"
-    return f"{article} {type(answer).__name__}"
+    return type_in_words(answer)
 
 
 def sentence_case(text: str) -> str:
