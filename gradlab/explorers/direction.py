@@ -10,7 +10,7 @@ import numpy as np
 
 from gradlab import mlp
 from gradlab.data import paraboloid
-from gradlab.explorers.frame import DPI, Explorer, Scene, selection, slider
+from gradlab.explorers.frame import DPI, HALO, Explorer, Scene, selection, slider
 from gradlab.noise import SAFETY, loss_noise
 from gradlab.plots import style
 
@@ -146,7 +146,7 @@ class _DirectionScene(Scene):
         self.predicted, self.measured, self.here, samples = {}, {}, {}, []
         for rule, series in zip(RULES, style.SERIES, strict=False):
             dots = {**series, "linestyle": "", "markersize": 4.5}
-            here = {**dots, "markersize": 12, "markeredgecolor": "white", "markeredgewidth": 1.5}
+            here = {**dots, **HALO, "markersize": 12}
             self.predicted[rule] = self.moving(*ax.plot([], [], **{**series, "marker": ""}))
             self.measured[rule] = self.moving(*ax.plot([], [], **dots))
             self.here[rule] = self.moving(*ax.plot([], [], **here))

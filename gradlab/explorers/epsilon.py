@@ -10,7 +10,7 @@ import numpy as np
 from gradlab import mlp
 from gradlab.curves import ErrorCurve, error_curve
 from gradlab.data import paraboloid
-from gradlab.explorers.frame import DPI, Explorer, Scene, counter, slider
+from gradlab.explorers.frame import DPI, HALO, Explorer, Scene, counter, slider
 from gradlab.plots import style
 
 __all__ = ["epsilon_explorer"]
@@ -84,7 +84,7 @@ class _EpsilonScene(Scene):
             series = style.METHODS[method]
             dots = {**series, "linestyle": "", "markersize": 4.5}
             line = {"color": series["color"], "linestyle": series["linestyle"], "linewidth": 1.5}
-            here = {**dots, "markersize": 11, "markeredgecolor": "white", "markeredgewidth": 1.5}
+            here = {**dots, **HALO, "markersize": 11}
             best = {**dots, "marker": "*", "markersize": 22, "markeredgecolor": "black"}
             self.predicted[method] = self.moving(*ax.plot([], [], **line, zorder=3))
             self.measured[method] = self.moving(*ax.plot([], [], **dots, zorder=4))

@@ -75,12 +75,16 @@ def _problem(bug: str, setting: str, seed: int) -> Problem:
     return CATALOGUE[bug].problem(seed, setting)
 
 
-def _relative(a: np.ndarray, n: np.ndarray, axis: tuple[int, ...] | None = None) -> np.ndarray:
-    """The relative error, of each entry or over the given axes."""
-    if axis is None:
-        return np.abs(a - n) / (np.abs(a) + np.abs(n) + 1e-15)
-    size = np.linalg.norm(a) + np.sqrt(np.sum(n**2, axis=axis))
-    return np.sqrt(np.sum((a - n) ** 2, axis=axis)) / (size + 1e-15)
+def _entry_errors(a: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """The relative error of each entry."""
+    return np.abs(a - n) / (np.abs(a) + np.abs(n) + 1e-15)
+
+
+def _array_errors(a: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """The relative error of a whole array against each of several, laid along the first axis."""
+    axes = tuple(range(1, n.ndim))
+    size = np.linalg.norm(a) + np.sqrt(np.sum(n**2, axis=axes))
+    return np.sqrt(np.sum((a - n) ** 2, axis=axes)) / (size + 1e-15)
 
 
 class _FingerprintScene(Scene):
@@ -110,7 +114,6 @@ class _FingerprintScene(Scene):
 
         rows, columns = CELLS
         below = self.figure.add_axes([0.04, 0.03, 0.8, 0.285])
-        below.set(xlim=(-0.6, columns - 0.4), ylim=(rows - 0.4, -1.1), xticks=[], yticks=[])
         below.set_axis_off()
         self.map = self.moving(
             below.imshow(
@@ -123,10 +126,8 @@ class _FingerprintScene(Scene):
         )
         for _ in self.curves:
             self.above.append(self.moving(below.text(0, -0.65, "", fontsize=11, va="bottom")))
-        bar = self.figure.colorbar(self.map, cax=self.figure.add_axes([0.87, 0.03, 0.02, 0.285]))
-        bar.set_ticks([1e-12, 1e-8, 1e-4, 1])
-        bar.minorticks_off()
-        bar.solids.set_animated(False)
+        ticks = [1e-12, 1e-8, 1e-4, 1]
+        self.colour_bar(self.map, [0.87, 0.03, 0.02, 0.285], ticks).minorticks_off()
         self.figure.text(0.87, 0.335, "entry by entry", fontsize=11, ha="center")
 
     def update(self, bug: str, setting: str, seed: int) -> str:
@@ -141,11 +142,11 @@ class _FingerprintScene(Scene):
             if i >= len(pairs):
                 continue
             array, (a, n) = list(pairs.items())[i]
-            curves = _relative(a, n, tuple(range(1, n.ndim)))
+            curves = _array_errors(a, n)
             errors[array] = curves[CHECKED]
             curve.set_data(EPS, np.maximum(curves, 1e-15))
             name.set_text(array)
-            block = np.atleast_2d(_relative(a, n[CHECKED]))
+            block = np.atleast_2d(_entry_errors(a, n[CHECKED]))
             cells[: block.shape[0], left : left + block.shape[1]] = np.maximum(block, 1e-12)
             above.set_text(array)
             above.set_x(left - 0.5)

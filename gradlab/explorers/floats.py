@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.explorers.frame import DPI, Explorer, Scene, selection, slider
+from gradlab.explorers.frame import DPI, HALO, Explorer, Scene, selection, slider
 from gradlab.plots import style
 
 __all__ = ["float_explorer"]
@@ -80,7 +80,7 @@ class _FloatScene(Scene):
         self.errors, self.here = {}, {}
         for name, series in SERIES.items():
             small = {**series, "markersize": 4.5, "linewidth": 1.2, "label": name}
-            big = {**series, "markersize": 12, "markeredgecolor": "white", "markeredgewidth": 1.5}
+            big = {**series, **HALO, "markersize": 12}
             self.errors[name] = self.moving(*below.plot([], [], **small))
             self.here[name] = self.moving(*below.plot([], [], **big))
         samples = [below.plot([], [], **series, label=name)[0] for name, series in SERIES.items()]

@@ -22,15 +22,18 @@ from IPython.display import display
 from matplotlib import colormaps
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from PIL import Image
 
 from gradlab.plots import style
 
-__all__ = ["DPI", "Explorer", "Scene", "counter", "selection", "slider"]
+__all__ = ["DPI", "HALO", "Explorer", "Scene", "counter", "selection", "slider"]
 
 DPI = 100
+HALO = {"markeredgecolor": "white", "markeredgewidth": 1.5}  # lifts a marker off its curve
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -92,6 +95,24 @@ class Scene:
         artist.set_animated(True)
         self._moving.append(artist)
         return artist
+
+    def colour_bar(
+        self,
+        image: AxesImage,
+        box: Sequence[float],
+        ticks: Sequence[float],
+        label: str = "",
+        **options: object,
+    ) -> Colorbar:
+        """Draw the colour bar of an image in ``box``; it stays even if the image moves.
+
+        ``options`` are those of ``Figure.colorbar``.
+        """
+        bar = self.figure.colorbar(image, cax=self.figure.add_axes(box), **options)
+        bar.set_ticks(ticks)
+        bar.set_label(label)
+        bar.solids.set_animated(False)  # which they have taken over from the image
+        return bar
 
     def pixels(self) -> Image.Image:
         """The picture as it was last updated."""

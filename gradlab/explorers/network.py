@@ -7,7 +7,15 @@ import numpy as np
 from gradlab import mlp
 from gradlab.data import paraboloid
 from gradlab.explorers.frame import DPI, Explorer, Scene, counter, slider
-from gradlab.explorers.surface import DOTS, HEIGHTS, PLANE, SQUARE, as_image, surface_axes
+from gradlab.explorers.surface import (
+    DOTS,
+    HEIGHTS,
+    PLANE,
+    SQUARE,
+    as_image,
+    height_bar,
+    surface_axes,
+)
 
 __all__ = ["network_explorer"]
 
@@ -55,12 +63,7 @@ class _NetworkScene(Scene):
         network = page.add_axes([0.49, 0.435, 0.335, 0.5])
         self.surface = self.moving(surface_axes(network, "the network:  $\\hat y$"))
         self.moving(network.scatter(*X.T, c=y, **HEIGHTS, **DOTS))
-        bar = page.colorbar(
-            self.surface, cax=page.add_axes([0.86, 0.435, 0.022, 0.5]), extend="both"
-        )
-        bar.set_ticks([-1, 0, 1, 2])
-        bar.set_label("height")
-        bar.solids.set_animated(False)
+        height_bar(self, self.surface, [0.86, 0.435, 0.022, 0.5])
 
         self.units, self.weights = [], []
         blank = as_image(np.zeros(len(PLANE)))
@@ -72,10 +75,7 @@ class _NetworkScene(Scene):
             self.units.append(
                 self.moving(ax.imshow(blank, **SQUARE, vmin=0, vmax=1, cmap="cividis"))
             )
-        ones = page.colorbar(self.units[0], cax=page.add_axes([0.86, 0.05, 0.022, 0.197]))
-        ones.set_ticks([0, 0.5, 1])
-        ones.set_label("activation")
-        ones.solids.set_animated(False)
+        self.colour_bar(self.units[0], [0.86, 0.05, 0.022, 0.197], [0, 0.5, 1], "activation")
 
     def update(self, seed: int, scale: float) -> str:
         params = mlp.init_params(seed=seed)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
 from gradlab import mlp
+from gradlab.explorers.frame import Scene
 
-__all__ = ["DOTS", "HEIGHTS", "PLANE", "SQUARE", "as_image", "surface", "surface_axes"]
+__all__ = [
+    "DOTS",
+    "HEIGHTS",
+    "PLANE",
+    "SQUARE",
+    "as_image",
+    "height_bar",
+    "surface",
+    "surface_axes",
+]
 
 GRID = np.linspace(-1, 1, 41)
 PLANE = np.stack(np.meshgrid(GRID, GRID), axis=-1).reshape(-1, 2)
@@ -24,6 +34,11 @@ def surface_axes(ax: Axes, title: str) -> AxesImage:
     ax.set(title=title, xlabel="$x_1$", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
     ax.grid(False)
     return ax.imshow(as_image(np.zeros(len(PLANE))), **SQUARE, **HEIGHTS)
+
+
+def height_bar(scene: Scene, image: AxesImage, box: Sequence[float]) -> None:
+    """Draw the colour bar of a map of heights in ``box``."""
+    scene.colour_bar(image, box, [-1, 0, 1, 2], "height", extend="both")
 
 
 def surface(params: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -11,8 +11,8 @@ import numpy as np
 from gradlab import mlp
 from gradlab.bugs import CATALOGUE
 from gradlab.data import paraboloid
-from gradlab.explorers.frame import DPI, Explorer, Scene, selection, slider
-from gradlab.explorers.surface import DOTS, HEIGHTS, surface, surface_axes
+from gradlab.explorers.frame import DPI, HALO, Explorer, Scene, selection, slider
+from gradlab.explorers.surface import DOTS, HEIGHTS, height_bar, surface, surface_axes
 from gradlab.plots import style
 
 __all__ = ["training_explorer"]
@@ -97,12 +97,7 @@ class _TrainingScene(Scene):
             self.maps[which] = self.moving(surface_axes(ax, f"{which} gradient"))
             self.moving(ax.scatter(*X.T, c=y, **HEIGHTS, **DOTS))
         self.maps["right"].axes.set_ylabel("$x_2$", labelpad=-6)
-        bar = page.colorbar(
-            self.maps["right"], cax=page.add_axes([0.86, 0.5, 0.022, 0.414]), extend="both"
-        )
-        bar.set_ticks([-1, 0, 1, 2])
-        bar.set_label("height")
-        bar.solids.set_animated(False)
+        height_bar(self, self.maps["right"], [0.86, 0.5, 0.022, 0.414])
 
         ax = page.add_axes([0.105, 0.1, 0.87, 0.28])
         ax.set(yscale="log", xlim=(-40, 3050), ylim=(1e-4, 9), xlabel="steps", ylabel="loss")
@@ -112,7 +107,7 @@ class _TrainingScene(Scene):
         samples = []
         for (which, series), size in zip(SERIES.items(), (16, 9), strict=True):
             line = {**series, "marker": ""}
-            dot = {**series, "markersize": size, "markeredgecolor": "white", "markeredgewidth": 1.5}
+            dot = {**series, **HALO, "markersize": size}
             self.losses[which] = self.moving(*ax.plot([], [], **line))
             self.here[which] = self.moving(*ax.plot([], [], **dot))
             samples += ax.plot([], [], **series, label=f"{which} gradient")
