@@ -17,31 +17,14 @@ import time
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-
-from gradlab import check_gradients, mlp
+import peers
 
 IMPORT = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
 
 
-def plain_loop(loss, params, grads, eps=1e-5):
-    """The check of a hundred tutorials."""
-    for name, array in params.items():
-        numeric = np.zeros_like(array)
-        for index in np.ndindex(array.shape):
-            old = array[index]
-            array[index] = old + eps
-            up = loss(params)
-            array[index] = old - eps
-            down = loss(params)
-            array[index] = old
-            numeric[index] = (up - down) / (2 * eps)
-        a, n = np.linalg.norm(grads[name]), np.linalg.norm(numeric)
-        assert np.linalg.norm(grads[name] - numeric) / (a + n + 1e-15) < 1e-6
-
-
-def seconds(function, *arguments) -> float:
+def seconds(check) -> float:
     start = time.perf_counter()
-    function(*arguments)
+    assert check()
     return time.perf_counter() - start
 
 
@@ -54,20 +37,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
-    stream = np.random.RandomState(0)
-    X = stream.uniform(-1, 1, (200, 20))
-    y = np.sum(X[:, :2] ** 2, axis=1, keepdims=True)
-    params = mlp.init_params((20, 50, 1), 0)
-    loss, grads = mlp.loss_function(X, y), mlp.backward(params, mlp.forward(params, X)[1], y)
-    times = np.array(
-        [
-            [
-                seconds(plain_loop, loss, params, grads),
-                seconds(check_gradients, loss, params, grads),
-            ]
-            for _ in range(rounds)
-        ]
-    )
+    case = peers.Case.of(20, 50, 200)
+    checks = (peers.plain_loop(case), peers.gradlab_check(case))
+    times = np.array([[seconds(check) for check in checks] for _ in range(rounds)])
     loop, check = np.median(times, axis=0)
     print(
         f"plain loop {loop * 1e3:.0f} ms, check_gradients {check * 1e3:.0f} ms: {check / loop:.2f}x"

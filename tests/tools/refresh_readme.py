@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gradlab import mlp, numerical_gradient, paraboloid, plots
-from gradlab.bugs import suspect_a, suspect_b
+from gradlab import mlp, paraboloid, plots
+from gradlab.bugs import Problem, suspect_a, suspect_b, sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "notebooks" / "images" / "two_suspects.png"
@@ -37,11 +37,9 @@ def picture() -> bytes:
     eps = 10.0 ** np.arange(-12, 0.1, 0.25)
     params = mlp.init_params()
     _, cache = mlp.forward(params, X)
-    numeric = [numerical_gradient(loss, params, eps=step) for step in eps]
     for name, backward in {"suspect A": suspect_a, "suspect B": suspect_b}.items():
         losses[name] = mlp.train(mlp.init_params(), X, y, backward=backward)
-        grads = backward(params, cache, y)
-        errors.append(np.array([_relative_error(grads, other) for other in numeric]))
+        errors.append(sweep(Problem(loss, params, backward(params, cache, y)), eps))
     page, (left, right) = plots.figure(9, 3.6, columns=2)
     plots.training_curves(losses, ax=left)
     errors.sort(key=np.min)
@@ -55,11 +53,6 @@ def picture() -> bytes:
     left.set_title("Two backward passes, the same descent")
     right.set_title("One of them is wrong")
     return plots.png(page, alt=ALT)
-
-
-def _relative_error(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> float:
-    a, b = (np.concatenate([array.ravel() for array in grads.values()]) for grads in (a, b))
-    return np.linalg.norm(a - b) / (np.linalg.norm(a) + np.linalg.norm(b) + 1e-15)
 
 
 def output_of(code: str) -> str:
