@@ -72,8 +72,9 @@ def check_gradients(
         A relative error that no array may reach: the classical rule, on top of the error bars.
     how
         "entries" compares every entry. "directions" compares one random direction in each array,
-        which takes a few evaluations at any size, and searches for the guilty entry only if one
-        does not agree; it has its own formula and steps, so ``method`` and ``eps`` stay as they are.
+        or four where the error bars are coarse, which takes a few evaluations at any size, and
+        searches for the guilty entry only if one does not agree; it has its own formula and steps,
+        so ``method`` and ``eps`` stay as they are.
     workers, progress
         As in :func:`gradlab.numerical_gradient`.
 

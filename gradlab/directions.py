@@ -31,7 +31,7 @@ from gradlab.judging import (
 )
 from gradlab.noise import Probe, line_losses, probe, random_direction, rms
 from gradlab.progress import Progress
-from gradlab.report import ArrayReport
+from gradlab.report import VERDICTS, ArrayReport
 from gradlab.signatures import describe, recognise
 
 __all__ = ["check_directions"]
@@ -39,6 +39,8 @@ __all__ = ["check_directions"]
 STEPS = 2.0 ** np.arange(-1, 6)  # times the step of the probe
 SAMPLE = 8
 SEARCHES = 3
+COARSE = 1e-3  # an error bar of more than this part of the gradient lets too much by,
+OTHERS = (2, 3, 4)  # and so the slopes along directions of these seeds are compared as well
 OF_A_SAMPLE = ("zero", "ratio", "decay", "sign decay", "shifted")  # others need the whole array
 
 
@@ -109,6 +111,28 @@ def _slope(problem: Problem, name: Hashable, direction: np.ndarray, step: float)
     return _Slope(*extrapolated(central, rounding))
 
 
+class _Compared(NamedTuple):
+    """The gradient's slope along a direction, and the look at the loss's own."""
+
+    analytic: float
+    look: Look
+    off: float
+    doubt: float
+
+    def badness(self) -> tuple[int, float]:
+        return list(VERDICTS).index(self.look.verdict), self.doubt
+
+
+def _compared(
+    problem: Problem, name: Hashable, direction: np.ndarray, slope: _Slope, backward: np.ndarray
+) -> _Compared:
+    analytic = float(np.vdot(problem.gradients[name], direction))
+    of_gradient = rms(backward * direction) * math.sqrt(direction.size)
+    look = slope.judge(analytic, of_gradient)
+    off = abs(analytic - look.numeric)
+    return _Compared(analytic, look, off, float(doubted(off, look.error_bar, of_gradient)))
+
+
 def _judged(
     problem: Problem,
     name: Hashable,
@@ -122,22 +146,30 @@ def _judged(
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(gradient))[0])
         hint = said("nonfinite", seen)
         return ArrayReport(name, gradient.shape, "nonfinite", hint, worst_index=index)
-    analytic = float(np.vdot(gradient, direction))
-    of_gradient = rms(backward * direction) * math.sqrt(direction.size)
-    look = slope.judge(analytic, of_gradient)
-    size, off = max(rms(gradient), abs(look.numeric)), abs(analytic - look.numeric)
-    doubt = float(doubted(off, look.error_bar, of_gradient))
+    found = _compared(problem, name, direction, slope, backward)
+    size = max(rms(gradient), abs(found.look.numeric))
+    if found.look.error_bar > COARSE * size:
+        others = (random_direction(direction.shape, seed) for seed in OTHERS)
+        found = max(
+            found,
+            *(
+                _compared(problem, name, d, _slope(problem, name, d, seen.step), backward)
+                for d in others
+            ),
+            key=_Compared.badness,
+        )
+    analytic, look, off, doubt = found
     verdict = settled(look.verdict, size, doubt, not gradient.any(), seen, problem.noise.unit)
     if verdict == "ok" and seen.bent and _on_a_kink(problem, name, direction, seen.step):
         verdict = "kink"
     worst, values = None, (analytic, look.numeric, look.error_bar)
     hint = said(verdict, seen, off / size if size else 0.0)
     if verdict == "wrong" and seen.change:
-        worst, found = _guilty_entry(problem, name, seen.step, backward)
-        verdict = found.verdict
+        worst, entry = _guilty_entry(problem, name, seen.step, backward)
+        verdict = entry.verdict
         hint = said(verdict, seen)
         if worst is not None:
-            values = (float(gradient[worst]), found.numeric, found.error_bar)
+            values = (float(gradient[worst]), entry.numeric, entry.error_bar)
             if verdict == "wrong":
                 hint = _signature(problem, name, seen.step)
     return ArrayReport(

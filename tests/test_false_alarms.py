@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
-from false_alarms import ALARMS, PRECISIONS, STATES, count, network
+from false_alarms import ALARMS, PRECISIONS, STATES, count, network, right_to_a_tenth
 
 from gradlab import check_gradients
 
@@ -44,6 +44,21 @@ def test_a_right_float32_gradient_passes(state, how):
 def test_networks_that_once_raised_one(state, seed, how):
     loss, params, grads = network(state, "hidden float32", seed)
     assert check_gradients(loss, params, grads, how=how).verdict in ("ok", "undecided", "unused")
+
+
+@pytest.mark.parametrize("how", ["entries", "directions"])
+@pytest.mark.parametrize("precision", ["float32", "hidden float32"])
+@pytest.mark.parametrize("state", ["trained", "tiny weights", "near minimum"])
+def test_what_is_called_ok_is_right_to_a_tenth(state, precision, how):
+    called_wrong = 0
+    for seed in range(40):
+        loss, params, grads = network(state, precision, seed)
+        name = list(grads)[seed % 4]
+        grads[name] = (1.3 * grads[name]).astype(grads[name].dtype)
+        report = check_gradients(loss, params, grads, how=how)
+        assert not report or right_to_a_tenth(loss, params, grads)
+        called_wrong += report[name].verdict == "wrong"
+    assert called_wrong >= 25
 
 
 @pytest.mark.parametrize("seed", [11, 50])

@@ -42,7 +42,7 @@ def trial(q: float, seed: int) -> tuple[bool, bool, int]:
         evaluations += 1
         return loss(params)
 
-    report = check_gradients(counted, params, grads, how="directions")
+    report = check_gradients(counted, params, grads, how="directions", progress=False)
     found = report[name].verdict == "wrong"
     return found, found and report[name].worst_index == index, evaluations
 
