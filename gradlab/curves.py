@@ -179,17 +179,7 @@ def error_curve(
     if size == 0:
         raise ValueError("the given gradient is zero everywhere, so no error is relative to it")
 
-    # One sweep for everything: the steps of all methods, which share most of them, and the nodes.
-    real = [FORMULAS[method] for method in methods if method != "complex"]
-    grid = {offset: offset * eps for offset in sorted({o for f in real for o in f.offsets if o})}
-    distances = np.concatenate([[0.0], RADIUS * NODES, *grid.values()])
-    ones = {name: np.ones(array.shape) for name, array in arrays.items()}
-    sweep = entry_losses(loss, params, ones, distances, vectorized, progress=progress)
-    center, near, far = np.split(_rows(sweep), [1, 1 + len(NODES)])
-    if not np.isfinite(center[0, 0]):
-        raise ValueError(f"the loss is {center[0, 0]} at params, so it has no derivatives there")
-    losses = {0: center, **dict(zip(grid, np.split(far, len(grid) or 1), strict=False))}
-    points = {offset: _moved(arrays, steps) for offset, steps in {0: np.zeros(1), **grid}.items()}
+    losses, points, near = _sampled(loss, params, arrays, methods, eps, vectorized, progress)
     noise = loss_noise(unstacked(loss) if vectorized else loss, params)
 
     errors, truncation, rounding = {}, {}, {}
@@ -208,6 +198,33 @@ def error_curve(
         derivative = np.linalg.norm(_DERIVATIVES[order + 1] @ near)
         truncation[method] = abs(factor) * derivative / size * eps**order
     return ErrorCurve(eps, errors, truncation, rounding)
+
+
+def _sampled(
+    loss: Loss,
+    params: Params,
+    arrays: Params,
+    methods: Sequence[str],
+    eps: np.ndarray,
+    vectorized: bool,
+    progress: bool,
+) -> tuple[dict[float, np.ndarray], dict[float, np.ndarray], np.ndarray]:
+    """By offset the losses and where they were taken, (E, entries) each; and those at the nodes.
+
+    One sweep for everything: the methods share most of their steps.
+    """
+    formulas = [FORMULAS[method] for method in methods if method != "complex"]
+    offsets = sorted({offset for formula in formulas for offset in formula.offsets if offset})
+    grid = {offset: offset * eps for offset in offsets}
+    distances = np.concatenate([[0.0], RADIUS * NODES, *grid.values()])
+    ones = {name: np.ones(array.shape) for name, array in arrays.items()}
+    sweep = entry_losses(loss, params, ones, distances, vectorized, progress=progress)
+    center, near, far = np.split(_rows(sweep), [1, 1 + len(NODES)])
+    if not np.isfinite(center[0, 0]):
+        raise ValueError(f"the loss is {center[0, 0]} at params, so it has no derivatives there")
+    losses = {0: center, **dict(zip(grid, np.split(far, len(grid) or 1), strict=False))}
+    points = {offset: _moved(arrays, steps) for offset, steps in {0: np.zeros(1), **grid}.items()}
+    return losses, points, near
 
 
 def _derivative_weights() -> np.ndarray:

@@ -61,7 +61,7 @@ def secants(
     ax
         Where to draw; by default on a new figure.
     """
-    ax = _axes(ax)
+    ax = style.axes_or_new(ax)
     reach = 1.3 * max(steps)
     low = x - (reach if method == "central" else 0.45 * reach)
     line = np.linspace(low, x + reach, 200)
@@ -98,7 +98,7 @@ def error_curves(
     ax
         Where to draw; by default on a new figure.
     """
-    ax = _axes(ax, width=8.5, height=4.8)
+    ax = style.axes_or_new(ax, width=8.5, height=4.8)
     for method in methods or curve.errors:
         look = style.METHODS[method]
         measured, predicted = curve.errors[method], curve.predicted(method)
@@ -154,7 +154,7 @@ def staircase(
     ax
         Where to draw; by default on a new figure.
     """
-    ax = _axes(ax)
+    ax = style.axes_or_new(ax)
     points = np.unique(x + np.linspace(-reach, reach, 601))
     heights = np.array([f(point) for point in points]) - f(x)
     unit = np.spacing(f(x))
@@ -192,7 +192,7 @@ def named_error_curves(
     ax
         Where to draw; by default on a new figure.
     """
-    ax = _axes(ax)
+    ax = style.axes_or_new(ax)
     for (name, values), look in zip(errors.items(), style.SERIES, strict=False):
         ax.loglog(
             eps,
@@ -231,7 +231,7 @@ def error_bands(
     ax
         Where to draw; by default on a new figure.
     """
-    ax = _axes(ax, height=3.2)
+    ax = style.axes_or_new(ax, height=3.2)
     rows = range(len(errors))
     for row, values in zip(rows, errors.values(), strict=True):
         lift = np.linspace(-0.22, 0.22, len(values))  # so that dots do not hide one another
@@ -260,7 +260,7 @@ def error_while_filling(errors: Sequence[float], name: str, ax: Axes | None = No
     ax
         Where to draw; by default on a new figure.
     """
-    ax = _axes(ax, height=3)
+    ax = style.axes_or_new(ax, height=3)
     counts = np.arange(1, len(errors) + 1)
     ax.plot(counts, errors, **style.SERIES[0])
     ax.set(
@@ -287,7 +287,7 @@ def taylor_remainders(
     ax
         Where to draw; by default on a new figure.
     """
-    ax = _axes(ax, width=8.5, height=4.4)
+    ax = style.axes_or_new(ax, width=8.5, height=4.4)
     for (name, values), look in zip(remainders.items(), style.SERIES, strict=False):
         ax.loglog(steps, _visible(values), **look, linewidth=1.3, markersize=5, label=name)
     top = max(np.max(values) for values in remainders.values())
@@ -307,7 +307,3 @@ def _visible(errors: Sequence[float]) -> np.ndarray:
     """Errors for a logarithmic axis, which has no place for those that are exactly 0."""
     errors = np.asarray(errors, dtype=float)
     return np.where(errors > 0, errors, np.nan)
-
-
-def _axes(ax: Axes | None, width: float = 7, height: float = 4) -> Axes:
-    return style.figure(width, height)[1] if ax is None else ax

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 
 from gradlab.plots.style import figure, house_style
 
 if TYPE_CHECKING:
-    from gradlab.report import Report
+    from gradlab.report import ArrayReport, Report
 
 __all__ = ["heat_map"]
 
@@ -20,7 +23,7 @@ __all__ = ["heat_map"]
 BOUNDS = (0.0, 1.0, 10.0, 1e3, 1e5, np.inf)
 COLOURS = ("#F7F7F7", "#FDD9B5", "#F4A261", "#D55E00", "#5A1E00")
 LABELS = ("below 1", "to 10", "to 1,000", "to 100,000", "beyond")
-WORDS = 64  # entries up to which each one is drawn as a square of its own, with a sign
+FEW = 64  # entries: up to so many, each is drawn as a square of its own, with a sign
 _MARK = {
     "ha": "center",
     "va": "center",
@@ -61,43 +64,51 @@ def heat_map(report: Report) -> Figure:
     page, axes = figure(
         9, 3.4, columns=len(arrays), width_ratios=np.sqrt(widths).tolist(), squeeze=False
     )
-    norm = BoundaryNorm((*BOUNDS[:-1], 1e300), len(COLOURS))
     for axis, array in zip(axes[0], arrays, strict=True):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            off = _matrix(np.abs(array.gradient - array.differences) / array.error_bars)
-        off = np.where(np.isfinite(off), off, 1e299)
-        few = off.size <= WORDS
-        image = axis.pcolormesh(
-            off,
-            cmap=ListedColormap(COLOURS),
-            norm=norm,
-            edgecolors="#BBBBBB" if few else "none",
-            linewidth=0.8 if few else 0,
-            rasterized=not few,
-        )
-        axis.invert_yaxis()
-        axis.set_title(f"{array.name}: {array.verdict}")
-        axis.set_xlabel("last index" if array.gradient.ndim else "")
-        axis.grid(False)
-        _few_ticks(axis, off.shape)
-        if few:
-            for row, column in np.argwhere(off > 1):
-                axis.text(column + 0.5, row + 0.5, "×", **_MARK)
+        image = _panel(axis, array)
     axes[0][0].set_ylabel("first index")
-    middles = [(i + 0.5) / len(COLOURS) for i in range(len(COLOURS))]
-    bar = page.colorbar(image, ax=axes[0].tolist(), spacing="uniform")
+    _key(page.colorbar(image, ax=axes[0].tolist(), spacing="uniform"))
+    return page
+
+
+def _panel(axis: Axes, array: ArrayReport) -> QuadMesh:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        off = _matrix(np.abs(array.gradient - array.differences) / array.error_bars)
+    off = np.where(np.isfinite(off), off, 1e299)
+    few = off.size <= FEW
+    image = axis.pcolormesh(
+        off,
+        cmap=ListedColormap(COLOURS),
+        norm=BoundaryNorm((*BOUNDS[:-1], 1e300), len(COLOURS)),
+        edgecolors="#BBBBBB" if few else "none",
+        linewidth=0.8 if few else 0,
+        rasterized=not few,
+    )
+    axis.invert_yaxis()
+    axis.set_title(f"{array.name}: {array.verdict}")
+    axis.set_xlabel("last index" if array.gradient.ndim else "")
+    axis.grid(False)
+    _few_ticks(axis, off.shape)
+    if few:
+        for row, column in np.argwhere(off > 1):
+            axis.text(column + 0.5, row + 0.5, "×", **_MARK)
+    return image
+
+
+def _key(bar: Colorbar) -> None:
+    """Words beside the colours, in the middle of each."""
     bar.set_ticks([])
-    for middle, label in zip(middles, LABELS, strict=True):
+    for i, label in enumerate(LABELS):
+        middle = (i + 0.5) / len(COLOURS)
         bar.ax.text(1.2, middle, label, transform=bar.ax.transAxes, va="center", fontsize=10)
     bar.set_label("|analytic − numeric| in error bars", labelpad=66)
-    return page
 
 
 def _matrix(values: np.ndarray) -> np.ndarray:
     return np.reshape(values, (-1, values.shape[-1] if values.ndim else 1))
 
 
-def _few_ticks(axis, shape: tuple[int, int]) -> None:
+def _few_ticks(axis: Axes, shape: tuple[int, int]) -> None:
     for setter, length in ((axis.set_yticks, shape[0]), (axis.set_xticks, shape[1])):
         indices = np.array(sorted({0, length - 1}) if length > 8 else range(length))
         setter(indices + 0.5, [str(index) for index in indices])

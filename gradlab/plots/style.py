@@ -170,6 +170,11 @@ def figure(
         return page, page.subplots(rows, columns, **subplots)
 
 
+def axes_or_new(ax: Axes | None, width: float = 7, height: float = 4) -> Axes:
+    """``ax`` itself if there is one, otherwise that of a new :func:`figure`."""
+    return figure(width, height)[1] if ax is None else ax
+
+
 def png(figure_or_axes: Figure | Axes, dpi: float = _STILL_DPI, alt: str = "") -> bytes:
     """Draw a figure as a small PNG: a palette image, equal bytes for equal figures.
 
