@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,7 @@ def said(capsys, name, answer):
         (np.linalg.norm, "throws the imaginary part away"),
         (lambda w: np.sqrt(np.sum(np.abs(w) ** 2)), "throws the imaginary part away"),
         (lambda w: np.sqrt(w @ w.conj()), "throws the imaginary part away"),
+        (lambda w: math.sqrt(np.sum(w * w)), "the functions of math"),
         (lambda w: np.sum(w**2), "root is missing"),
         (lambda w: np.sum(np.abs(w)), "sum of the absolute values"),
         (lambda w: np.max(w), "you return 2, not 2.55"),
@@ -45,7 +48,14 @@ def test_a_norm_for_the_complex_step(capsys, answer, sentence):
         (lambda D, h: (D(h) + D(2 * h)) / 2, "to the same side"),
         (lambda D, h: D(h), "one of the two values"),
         (lambda D, h: (4 * D(h) + D(2 * h)) / 5, "errors add up"),
-        (lambda D, h: D(h) - D(2 * h), "you return -2.25"),
+        (lambda D, h: D(h) - D(2 * h), "the derivative has cancelled, and -3 T h² is left"),
+        (lambda D, h: (D(2 * h) - D(h)) / 3, "the derivative has cancelled, and 1 T h² is left"),
+        (lambda D, h: (D(2 * h) - 4 * D(h)) / 3, "what is left is -1 times the derivative"),
+        (lambda D, h: D(h) - D(2 * h) / 4, "what is left is 0.75 times the derivative"),
+        (lambda D, h: D(h) - (D(h) - D(2 * h)) / 3, "as it should be, but so is 2 T h²"),
+        (lambda D, h: 4 * D(h) - 2 * D(2 * h), "yours is 2 d - 4 T h²"),
+        (lambda D, h: (D(h) + D(2 * h) / 4) / 2, "yours is 0.625 d + 1 T h²"),
+        (lambda D, h: D(h) ** 2, "you return 7.562"),
         (lambda D, h: np.inf, "overflowed"),
         (lambda D: D(1), "TypeError"),
         (lambda D, h: None, "Not attempted yet"),
@@ -62,6 +72,8 @@ def test_richardson(capsys, answer, sentence):
     [
         (2e-5, "where float64 is at its best"),
         (1e-8, "Too small, by about 6 decades"),
+        (2.4e-4, "the rule for a forward difference"),
+        (812, "give the step itself"),
         (5.0, "Too large, by about"),
         (-2, "looks like an exponent"),
         ("big", "A number is asked for"),

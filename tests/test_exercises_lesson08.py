@@ -32,7 +32,9 @@ def test_growth_right(capsys, answer):
         (1e9, "One thousand too many"),
         (1, "cost the same"),
         (5e4, "too small"),
-        (1e12, "too large"),
+        (2, "looks like an exponent"),
+        (1e12, "divide by that of the small one"),
+        (1e8, "too large"),
         (np.inf, "divided by zero or overflowed"),
         ("a lot", "A number is asked for"),
     ],
@@ -87,6 +89,19 @@ def stopped_by_the_shape_check(H, y_hat, y, eps):
     return mlp.loss(y_hat + eps * H[:, 0], y)
 
 
+def without_h(H, y_hat, y, eps):
+    rise = mlp.loss(y_hat + eps, y) - mlp.loss(y_hat - eps, y)
+    return np.full((H.shape[1], 1), rise / (2 * eps))
+
+
+def by_one(H, y_hat, y, eps):
+    return by_entries()(H, y_hat, y, 1) / eps
+
+
+def without_y_hat(H, y_hat, y, eps):
+    return by_entries()(H, 0 * y_hat, y, eps)
+
+
 @pytest.mark.parametrize(
     "answer", [by_entries(), lambda H, y_hat, y, eps: H.T @ (y_hat - y) / len(y)]
 )
@@ -107,10 +122,13 @@ def test_last_layer_right(capsys, answer):
         (by_entries(down=0, over=lambda rise, eps: rise / eps), "forward difference"),
         (by_entries(up=0, over=lambda rise, eps: rise / eps), "backward difference"),
         (all_at_once, "one at a time"),
+        (without_h, "between an entry of W2 and a prediction"),
+        (by_one, "moves W2 by 1"),
+        (without_y_hat, "add it to y_hat"),
         (broadcast, "(N, N) array"),
         (stopped_by_the_shape_check, "ValueError"),
         (lambda *arguments: by_entries()(*arguments).ravel(), "in the shape of W2"),
-        (lambda *arguments: by_entries()(*arguments).T, "transpose it"),
+        (lambda *arguments: by_entries()(*arguments).T, "dW2 has the right numbers, lying"),
         (lambda H, y_hat, y, eps: y_hat * np.nan, "has shape (6, 1)"),
         (lambda H, y_hat, y, eps: np.full((4, 1), np.nan), "nan or infinity"),
         ([1, 2], "A function is asked for"),
@@ -181,6 +199,18 @@ def without_end(suspicious, n):
         pass
 
 
+def one_too_few(suspicious, n):
+    return halving(suspicious, n - 1)
+
+
+def with_two_arguments(suspicious, n):
+    return suspicious(0, n)
+
+
+def with_halves_of_entries(suspicious, n):
+    return suspicious(np.arange(0, n / 2))
+
+
 def out_of_range(suspicious, n):
     return suspicious(np.arange(n + 1))
 
@@ -197,7 +227,11 @@ def test_halving_right(capsys, answer):
     [
         (one_by_one, "Ask about half"),
         (one_too_many, "next door"),
-        (other_half, "Follow low and high"),
+        (other_half, "rule out. Where is the culprit after a True?"),
+        (one_too_few, "2 entries are still possible"),
+        (lambda suspicious, n: 3442, "Follow low and high by hand"),
+        (with_two_arguments, "TypeError: suspicious takes one list"),
+        (with_halves_of_entries, "TypeError: suspicious takes whole numbers"),
         (without_end, "asks without end"),
         (out_of_range, "numbers of entries, from 0 to 7"),
         (lambda suspicious, n: np.arange(n), "the number of one entry"),

@@ -83,6 +83,7 @@ def test_update_right(capsys):
         (rebinding, "rebinds"),
         (failing, "RuntimeError: no such model"),
         (lambda step, params: None, "TypeError"),
+        (lambda step, params, rate: step(params), "TypeError: step() takes 0"),
         (lambda step, params, learning_rate: [1, 2], "A dict with W, b"),
         (3, "A function is asked for"),
     ],
@@ -115,6 +116,9 @@ def test_penalty_right(capsys):
         (20, "divided by"),
         (200.0, "take the difference over W"),
         (0, "no penalty at all"),
+        (-2.3e-11, "that of a bias"),
+        (0.05, "half of the alpha"),
+        (2.0, "alpha times the number of samples"),
         (0.3, "0.3 is not it"),
         (np.full((2, 5), 0.005), "one of them"),
         (np.nan, "divided by zero"),
@@ -152,6 +156,15 @@ def overflowing(Z, labels):
     return (P - one_hot(Z, labels)) / len(Z)
 
 
+def subtracting_at(where):
+    def answer(Z, labels):
+        P = softmax(Z)
+        P[where(Z, labels)] -= 1
+        return P / len(Z)
+
+    return answer
+
+
 def test_softmax_right(capsys):
     assert said(capsys, "09_softmax", gradient).startswith("Right.")
 
@@ -168,6 +181,16 @@ def test_softmax_right(capsys):
         (lambda Z, k: gradient(Z, k) * softmax(Z) * (1 - softmax(Z)), "once more"),
         (lambda Z, k: -one_hot(Z, k) * (1 - softmax(Z)) / len(Z), "entries off its diagonal"),
         (lambda Z, k: -one_hot(Z, k) / softmax(Z) / len(Z), "with respect to P"),
+        (lambda Z, k: -one_hot(Z, k) / softmax(Z), "and the mean"),
+        (subtracting_at(lambda Z, k: k), "P[labels] takes whole rows"),
+        (subtracting_at(lambda Z, k: (slice(None), k)), "P[:, labels] takes whole columns"),
+        (lambda Z, k: (softmax(Z) - k[:, None]) / len(Z), "not an amount"),
+        (lambda Z, k: (softmax(Z) + one_hot(Z, k)) / len(Z), "which sign"),
+        (lambda Z, k: softmax(Z) * (1 - softmax(Z)), "P (1 - P) is the derivative of a sigmoid"),
+        (lambda Z, k: softmax(Z) * (1 - softmax(Z)) / len(Z), "P (1 - P) / N has"),
+        (lambda Z, k: (softmax(Z, axis=None) - one_hot(Z, k)) / len(Z), "over all of Z"),
+        (lambda Z, k: -np.log(softmax(Z)[range(4), k]).mean(), "the loss itself"),
+        (lambda Z, k: -np.log(softmax(Z)[range(4), k]), "the loss of each sample"),
         (lambda Z, k: gradient(Z, k) / Z.shape[1], "every entry of Z"),
         (lambda Z, k: (softmax(Z) - one_hot(Z, k)) / Z.shape[1], "that of the classes"),
         (lambda Z, k: (softmax(Z, axis=0) - one_hot(Z, k)) / len(Z), "over the classes"),

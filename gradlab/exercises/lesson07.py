@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -16,8 +17,9 @@ from gradlab.exercises.feedback import Wrong, call, number
 from gradlab.exercises.lesson04 import judge_step
 
 STEP = 1e-20
-DIFFERENCES = ((2.0, 3.0, 0.5), (-0.7, -5.0, 0.1))  # the derivative, T in T h**2, and h
+DIFFERENCES = ((2.0, 3.0, 0.5), (-0.7, -5.0, 0.1), (0.3, 40.0, 0.2))  # d and T of d + T h**2, h
 FLOAT64_STEPS = (1e-6, 1e-4)  # where float64 is at its best, and float32 is not
+ROOTS_OF_U = (2e-4, 4e-4)  # of the unit roundoff and of the machine epsilon of float32
 
 
 @exercise("07_complex_norm", "7.1 A norm that lets the complex step through")
@@ -35,7 +37,7 @@ def judge_complex_norm(answer: Any) -> str:
     if not slopes.any():
         raise Wrong(
             "The value is right, and the complex step gives 0: something in it throws the "
-            "imaginary part away, as abs, conj and np.linalg.norm do."
+            "imaginary part away, as abs, conj, np.linalg.norm and the functions of math do."
         )
     if not np.allclose(slopes, w / norm):
         raise Wrong(
@@ -52,7 +54,9 @@ def _real_number(value: Any) -> float:
 def _complex_slope(function: Any, w: np.ndarray, k: int) -> float:
     moved = w.astype(complex)
     moved[k] += 1j * STEP
-    value = np.asarray(call(function, moved))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # math.sqrt warns of the cast; the sentence says more
+        value = np.asarray(call(function, moved))
     if value.size != 1:
         raise Wrong(f"One number is asked for; for a complex w you return {value.size} of them.")
     return float(np.imag(value).item()) / STEP
@@ -87,8 +91,30 @@ def judge_richardson(answer: Any) -> str:
     for sentence, wrong in mistakes.items():
         if _agree(values, wrong):
             raise Wrong(sentence)
+    weights = np.array([(truth, T * h**2) for truth, T, h in DIFFERENCES])
+    (kept, left), *_ = np.linalg.lstsq(weights, np.array(values), rcond=None)
+    if np.allclose(weights @ (kept, left), values):
+        raise Wrong(_what_is_left(round(float(kept), 12), round(float(left), 12)))
     raise Wrong(
         f"For D(h) = 2 + 3 h² and h = 0.5 you return {values[0]:.4g}; without the h² it would be 2."
+    )
+
+
+def _what_is_left(kept: float, left: float) -> str:
+    """Of a combination that is ``kept`` times the derivative plus ``left`` times T h²."""
+    if left == 0:
+        return f"The h² has cancelled, and what is left is {kept:.4g} times the derivative."
+    if kept == 0:
+        return (
+            f"Here the derivative has cancelled, and {left:.4g} T h² is left: you hold the error "
+            f"itself. What can you do with it?"
+        )
+    if kept == 1:
+        return f"The derivative is there once, as it should be, but so is {left:.4g} T h²."
+    sign = "-" if left < 0 else "+"
+    return (
+        f"Put D(h) = d + T h² in: yours is {kept:.4g} d {sign} {abs(left):.4g} T h². "
+        f"What should stand before d, and what before T?"
     )
 
 
@@ -112,6 +138,14 @@ def judge_float32_step(answer: Any) -> str:
             "That is where float64 is at its best; the rounding error is half a billion times "
             "larger now, and the step has to give way."
         )
+    low, high = ROOTS_OF_U
+    if low <= guess <= high:
+        raise Wrong(
+            "That is about the square root of u, the rule for a forward difference. This is a "
+            "central one: which root was it in notebook 04?"
+        )
+    if 700 <= guess <= 900:
+        raise Wrong("That is how many times as long the step has to be; give the step itself.")
     judge_step(guess, best_float32_step())
     return "A cube root again: half a billion times the noise, some 800 times the step."
 

@@ -19,7 +19,11 @@ def judge_growth(answer: Any) -> str:
     mistakes = {
         "That counts the evaluations. Does each of them take as long as before?": (1e3,),
         "Each entry is evaluated twice in the small network too, so the two cancels.": (2e3, 2e6),
-        "That looks like an exponent; write the factor itself.": (3, 6),
+        "That looks like an exponent; write the factor itself.": (2, 3, 6),
+        "That is the work of the large network alone; divide by that of the small one.": (
+            1e12,
+            2e12,
+        ),
         "That is how much of the time the small network needs: turn it round.": (1e-3, 1e-6),
         "One thousand too many: the samples stay the same, so only two things grow.": (1e9,),
         "Would a thousand times as many parameters cost the same?": (1.0,),
@@ -69,11 +73,18 @@ def judge_last_layer(answer: Any) -> str:
     }
     gradient = call(answer, H, y_hat, y, eps)
     broadcast = _with_square_residuals(H, y_hat, y, eps)
+    mistakes |= {
+        "All predictions move by eps here; what stands between an entry of W2 and a prediction?": (
+            np.full_like(truth, r.mean())
+        ),
+        "The nudge moves W2 by 1 here; it should move it by eps.": truth / eps,
+        "The nudge stands alone here; add it to y_hat.": -H.T @ y / len(y),
+    }
     mistakes["The loss is taken over an (N, N) array here: H[:, j] is (N,), and with the (N, 1) of "
              "y_hat it broadcasts. H[:, [j]] stays a column."] = broadcast  # fmt: skip
     if np.shape(gradient) == (len(truth),):
         raise Wrong(f"Return it in the shape of W2, {truth.shape}; this is {np.shape(gradient)}.")
-    same_array(gradient, truth, "the gradient", mistakes)
+    same_array(gradient, truth, "dW2", mistakes)
     return (
         "No forward pass, and no truncation error: the loss is a parabola in W2, so this is "
         "H.T @ (y_hat - y) / N, whatever eps is."
@@ -98,7 +109,7 @@ def judge_halving(answer: Any) -> str:
     for n, culprit in ((8, 5), (8, 0), (8, 7), (1000, 613), (1000, 0), (1000, 999), (7, 6), (1, 0)):
         interview = Interview(n, culprit)
         found = call(lambda n=n, interview=interview: answer(interview, n))
-        _judge_culprit(found, n, culprit)
+        _judge_culprit(found, interview)
         enough = math.ceil(math.log2(n))
         if interview.questions > 2 * enough + 2:
             raise Wrong(
@@ -110,33 +121,48 @@ def judge_halving(answer: Any) -> str:
 
 
 class Interview:
-    """Answers as ``suspicious`` does, and counts the questions."""
+    """Answers as ``suspicious`` does, counts the questions, and keeps who is still suspected."""
 
     def __init__(self, n: int, culprit: int):
         self.n, self.culprit, self.questions = n, culprit, 0
+        self.suspects = np.ones(n, dtype=bool)
 
-    def __call__(self, entries: Any) -> bool:
+    def __call__(self, *entries: Any) -> bool:
         self.questions += 1
         if self.questions > MOST_QUESTIONS:
-            raise RuntimeError("it asks without end; do low and high come closer each time?")
-        asked = np.atleast_1d(np.asarray(entries))
+            raise RuntimeError("it asks without end; low and high have to come closer each time")
+        if len(entries) != 1:
+            raise TypeError("suspicious takes one list of entries, such as np.arange(low, high)")
+        asked = np.atleast_1d(np.asarray(entries[0]))
+        if asked.size and asked.dtype.kind == "f":
+            raise TypeError("suspicious takes whole numbers; // divides without a remainder")
         if asked.size and (
             asked.dtype.kind not in "iu" or asked.min() < 0 or asked.max() >= self.n
         ):
             raise ValueError(f"suspicious takes numbers of entries, from 0 to {self.n - 1}")
-        return bool((asked == self.culprit).any())
+        among = np.isin(np.arange(self.n), asked)
+        answer = bool(among[self.culprit])
+        self.suspects &= among == answer
+        return answer
 
 
-def _judge_culprit(found: Any, n: int, culprit: int) -> None:
+def _judge_culprit(found: Any, interview: Interview) -> None:
+    n, culprit = interview.n, interview.culprit
     try:
         number_found = np.asarray(found)
     except (TypeError, ValueError):
         raise Wrong(f"Return the number of one entry; this is {described(found)}.") from None
     if number_found.size != 1 or number_found.dtype.kind not in "iuf":
         raise Wrong(f"Return the number of one entry; this is {described(found)}.")
-    where = f"Of {n} entries, number {culprit} is wrong, and you return {number_found.item()}"
-    if number_found.item() == culprit:
+    entry = number_found.item()
+    if entry == culprit:
         return
-    if abs(number_found.item() - culprit) == 1:
+    where = f"Of {n} entries, number {culprit} is wrong, and you return {entry}"
+    suspected = np.flatnonzero(interview.suspects)
+    if entry in suspected:
+        raise Wrong(f"{where}. After your questions {len(suspected)} entries are still possible.")
+    if abs(entry - culprit) == 1:
         raise Wrong(f"{where}: next door. Which entries does np.arange(low, middle) ask about?")
+    if entry in range(n):
+        raise Wrong(f"{where}, which your questions rule out. Where is the culprit after a True?")
     raise Wrong(f"{where}. Follow low and high by hand for 8 entries.")
