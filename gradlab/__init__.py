@@ -16,7 +16,7 @@ _HOME = {
     "structured_gradient": "structured",
     "taylor_test": "curves",
 }
-_MODULES = {"bugs", "exercises", "explorers", "mlp", "plots"}
+_MODULES = {"bugs", "exercises", "explorers", "foreign", "mlp", "plots"}
 
 __all__ = sorted({*_HOME, *_MODULES})
 
