@@ -44,6 +44,74 @@ def whole_arrays(loss, params, eps):
     return gradient
 
 
+def whole_rows(loss, params, eps):
+    gradient = {}
+    for name, array in params.items():
+        gradient[name] = np.zeros_like(array)
+        for row in range(len(array)):
+            old = array[row].copy()
+            array[row] = old + eps
+            ahead = loss(params)
+            array[row] = old - eps
+            gradient[name][row] = (ahead - loss(params)) / (2 * eps)
+            array[row] = old
+    return gradient
+
+
+def into_the_weights(loss, params, eps):
+    gradient = params.copy()
+    for name, array in params.items():
+        for index in np.ndindex(array.shape):
+            old = array[index]
+            array[index] = old + eps
+            ahead = loss(params)
+            array[index] = old - eps
+            gradient[name][index] = (ahead - loss(params)) / (2 * eps)
+    return gradient
+
+
+def put_back_by_adding(loss, params, eps):
+    gradient = {}
+    for name, array in params.items():
+        gradient[name] = np.zeros_like(array)
+        for index in np.ndindex(array.shape):
+            array[index] += eps
+            ahead = loss(params)
+            array[index] -= 2 * eps
+            gradient[name][index] = (ahead - loss(params)) / (2 * eps)
+            array[index] += eps
+    return gradient
+
+
+def on_copies(loss, params, eps):
+    def moved(name, index, step):
+        copies = {key: array.copy() for key, array in params.items()}
+        copies[name][index] += step
+        return loss(copies)
+
+    return {
+        name: np.reshape(
+            [
+                (moved(name, index, eps) - moved(name, index, -eps)) / (2 * eps)
+                for index in np.ndindex(array.shape)
+            ],
+            array.shape,
+        )
+        for name, array in params.items()
+    }
+
+
+def wasteful(loss, params, eps):
+    loss(params)
+    return on_copies(loss, params, eps)
+
+
+def loses_an_array(loss, params, eps):
+    gradient = on_copies(loss, params, eps)
+    del params["b2"]
+    return gradient
+
+
 def raises(loss, params, eps):
     raise RuntimeError("stuck")
 
@@ -52,22 +120,30 @@ def raises(loss, params, eps):
     ("answer", "sentence"),
     [
         (gradient_by(step_down=0, divide=lambda rise, eps: rise / eps), "forward difference"),
+        (gradient_by(step_up=0, divide=lambda rise, eps: rise / eps), "backward difference"),
         (gradient_by(divide=lambda rise, eps: rise / eps), "2 eps apart"),
         (gradient_by(divide=lambda rise, eps: rise / 2 * eps), "brackets"),
         (gradient_by(step_down=0), "second loss is taken at the starting point"),
         (gradient_by(restore=False), "not put back"),
         (whole_arrays, "one entry at a time"),
+        (whole_rows, "A whole row moves at once"),
+        (into_the_weights, "holds the arrays of params themselves"),
+        (put_back_by_adding, "does not come back bit for bit"),
+        (loses_an_array, "b2 is not at the end what it was"),
+        (lambda loss, params, eps: {k: 0 * a for k, a in params.items()}, "never evaluated"),
         (lambda loss, params, eps: gradient_by()(loss, params, 1e-5), "step is built in"),
         (gradient_by(divide=lambda rise, eps: -rise / (2 * eps)), "wrong sign"),
         (gradient_by(divide=lambda rise, eps: rise / (3 * eps)), "constant factor"),
         (lambda loss, params, eps: {"W1": params["W1"]}, "no b1, W2, b2"),
         (lambda loss, params, eps: [1, 2], "A dict"),
-        (lambda loss, params, eps: {name: np.nan * a for name, a in params.items()}, "nan"),
+        (gradient_by(divide=lambda rise, eps: np.nan), "nan"),
         (raises, "RuntimeError: stuck"),
         (3, "A function is asked for"),
         (lambda loss, params, eps: None, "Not attempted yet"),
         (None, "Not attempted yet"),
         (gradient_by(), "Right. 42 evaluations"),
+        (on_copies, "Right. 42 evaluations"),
+        (wasteful, "Right. It takes 43 evaluations"),
     ],
 )
 def test_the_loop_over_every_entry(capsys, answer, sentence):
@@ -81,6 +157,7 @@ def test_the_loop_over_every_entry(capsys, answer, sentence):
         (3e-10, "Too small, by about 5 decades"),
         (-5, "looks like an exponent; the step itself would be 1e-5"),
         (-0.5, "has to be positive"),
+        (0, "has to be positive"),
         (float("nan"), "is nan"),
         ([1e-5, 1e-4], "One number"),
         ("small", "A number is asked for"),
@@ -102,6 +179,10 @@ def test_the_best_epsilon(capsys, answer, sentence):
         (lambda T, R, p: R / T, "root is still missing"),
         (lambda T, R, p: (R / T) ** (1 / 2), "square root whatever p is"),
         (lambda T, R, p: (R / T) ** (1 / 3), "are not equal"),
+        (lambda T, R, p: (R / T) ** 1 / (p + 1), "exponent needs brackets"),
+        (lambda T, R, p: R / T ** (1 / (p + 1)), "ratio needs brackets"),
+        (lambda T, R, p: (R / T) ** (1 / p + 1), "/ binds before +"),
+        (lambda T, R, p: (R / T) ** (p + 1), "its inverse, a root"),
         (lambda T, R, p: -1.0, "a step is positive"),
         (lambda T, R, p: np.inf, "divided by zero or overflowed"),
         (lambda T, R, p: ..., "Not attempted yet"),

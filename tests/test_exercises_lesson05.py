@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gradlab import exercises
+from gradlab.bugs import suspect_b
 
 norm = np.linalg.norm
 
@@ -31,6 +32,10 @@ def entrywise(a, n):
         (lambda a, n: norm(a - n) / norm(n), "numeric array alone"),
         (lambda a, n: norm(a - n) / max(norm(a), norm(n)), "larger of the two"),
         (lambda a, n: norm(a - n) / norm(a + n), "sum of the norms"),
+        (lambda a, n: norm(a - n) / norm(a) + norm(n) + 1e-15, "brackets are missing"),
+        (lambda a, n: 2 * norm(a - n) / (norm(a) + norm(n)), "mean of the two sizes"),
+        (lambda a, n: norm(a - n) / (norm(a) * norm(n) + 1e-15), "product of the two sizes"),
+        (lambda a, n: (norm(a) - norm(n)) / (norm(a) + norm(n)), "norm of the difference"),
         (lambda a, n: abs(norm(a) - norm(n)) / (norm(a) + norm(n)), "norm of the difference"),
         (lambda a, n: np.sum((a - n) ** 2) / (np.sum(a**2) + np.sum(n**2)), "square roots"),
         (lambda a, n: np.sum(abs(a - n)) / (np.sum(abs(a)) + np.sum(abs(n))), "2-norm"),
@@ -59,7 +64,9 @@ def test_the_relative_error(capsys, answer, sentence):
         (0.5, "adds the numeric"),
         (2 / 3, "numerator is too large"),
         (0, "agree"),
-        (50, "a fraction"),
+        (33.3, "exceeds 1"),
+        (-1 / 3, "never negative"),
+        (0.3, "two digits"),
         (0.25, "Put a = 2n"),
         (float("inf"), "overflowed"),
         ("a third", "A number is asked for"),
@@ -78,7 +85,8 @@ def test_what_a_relative_error_says(capsys, answer, sentence):
         (("A", ["W1"]), "Every line of suspect A's report says ok"),
         (("B", ["W1"]), "at least one more"),
         (("B", ["W1", "b1", "W2"]), "at least one that is ok"),
-        (("B", ["W2", "b2"]), "at least one more"),
+        (("B", ["W2", "b2"]), "at least one that is ok"),
+        (("B", ["W1", "W2"]), "at least one that is ok"),
         (("B", 3), "as a list of names"),
         (("B", ["W3"]), "Choose one of 'W1'"),
         (("C", ["W1"]), "Choose one of 'A', 'B'"),
@@ -87,6 +95,8 @@ def test_what_a_relative_error_says(capsys, answer, sentence):
         (("B", ...), "Not attempted yet. Name the arrays"),
         (("suspect_b", ("b1", "W1")), "Right. Suspect B"),
         (("B", "W1 and b1"), "Right. Suspect B"),
+        (("B", ["dW1", "db1"]), "Right. Suspect B"),
+        (("B", [suspect_b]), "Choose one of 'W1'"),
     ],
 )
 def test_the_liar(capsys, answer, sentence):

@@ -83,7 +83,7 @@ def mysteries(**changes):
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (mysteries(s11="factor"), "Mystery 11: with 'factor', one array is wrong"),
+        (mysteries(s11="factor"), "the same in all its entries, and positive. Is that"),
         (mysteries(s9="one entry"), "Mystery 9: with 'one entry', a single entry is wrong"),
         (mysteries(s12="slope"), "Mystery 12: with 'slope', W1 and b1 are wrong"),
         (mysteries(s10="updated"), "Mystery 10: with 'updated', W1 and b1 are wrong"),
@@ -122,6 +122,31 @@ def without_putting_back(loss, y_hat, y):
     return found
 
 
+def under_another_name(loss, y_hat, y):
+    found = []
+    for i in range(len(y)):
+        nudged = y
+        nudged[i] += 1
+        if loss(y_hat, nudged) == loss(y_hat, y):
+            found.append(i)
+    return found
+
+
+def within_a_tolerance(loss, y_hat, y):
+    found = []
+    for i in range(len(y)):
+        nudged = y.copy()
+        nudged[i] += 1e-6
+        if np.isclose(loss(y_hat, nudged), loss(y_hat, y)):
+            found.append(i)
+    return found
+
+
+def leaving_out(loss, y_hat, y):
+    rest = (loss(np.delete(y_hat, i, axis=0), np.delete(y, i, axis=0)) for i in range(len(y)))
+    return [i for i, value in enumerate(rest) if value == loss(y_hat, y)]
+
+
 def raises(loss, y_hat, y):
     raise IndexError("off the end")
 
@@ -135,9 +160,14 @@ def raises(loss, y_hat, y):
             "these are the samples it does use",
         ),
         (lambda loss, y_hat, y: [i + 1 for i in unused(loss, y_hat, y)], "counted from 0"),
-        (lambda loss, y_hat, y: len(unused(loss, y_hat, y)), "not how many"),
+        (lambda loss, y_hat, y: len(unused(loss, y_hat, y)), "not one number"),
+        (lambda loss, y_hat, y: unused(loss, y_hat, y)[0], "not one number; this is 19"),
+        (under_another_name, "one with two names"),
+        (within_a_tolerance, "a tolerance swallow the nudge"),
+        (leaving_out, "move one, leave none out"),
         (lambda loss, y_hat, y: [19], "ignores no sample you return [19]"),
-        (lambda loss, y_hat, y: [True] * 20, "A list of sample numbers such as [3, 7]"),
+        (lambda loss, y_hat, y: [True] * 20, "the numbers of the True"),
+        (lambda loss, y_hat, y: [True] * 3, "A list of sample numbers such as [3, 7]"),
         (lambda loss, y_hat, y: "19", "A list of sample numbers such as [3, 7]"),
         (lambda loss, y_hat, y: [np.nan], "A list of sample numbers such as [3, 7]"),
         (raises, "IndexError: off the end"),

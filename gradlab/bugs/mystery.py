@@ -116,7 +116,8 @@ def one_entry(params: Params, cache: Params, y: np.ndarray, where: str, amount: 
 FAMILIES: Mapping[str, Family] = {
     "factor": Family(
         "the gradient of {where} is {amount:.3f} times the right one",
-        "one array is wrong, and the ratio analytic to numeric is the same in all its entries",
+        "one array is wrong, and the ratio analytic to numeric is the same in all its entries, "
+        "and positive",
         ("W1", "b1", "W2"),
         (1.5, 4.0),
         factor,

@@ -28,6 +28,15 @@ OTHER_ERRORS = {
     ),
     "You take the difference of the norms, which is 0 for a flipped sign; "
     "take the norm of the difference.": lambda a, n: abs(NORM(a) - NORM(n)) / (NORM(a) + NORM(n)),
+    "Only the first size is in the denominator, because / binds before +; brackets are missing.": (
+        lambda a, n: NORM(a - n) / NORM(a) + NORM(n)
+    ),
+    "You divide by the mean of the two sizes; the exercise divides by their sum.": (
+        lambda a, n: NORM(a - n) / ((NORM(a) + NORM(n)) / 2)
+    ),
+    "You divide by the product of the two sizes; the exercise divides by their sum.": (
+        lambda a, n: NORM(a - n) / (NORM(a) * NORM(n))
+    ),
     "The square roots are missing: a norm is the root of a sum of squares.": (
         lambda a, n: np.sum((a - n) ** 2) / (np.sum(a**2) + np.sum(n**2))
     ),
@@ -56,7 +65,7 @@ def judge_relative_error(answer: Any) -> str:
     values = [number(call(answer, a, n), "the relative error") for a, n in pairs]
     if not _agree(values, relative_error, pairs):
         for sentence, error in OTHER_ERRORS.items():
-            if _agree(values, error, pairs):
+            if _agree([abs(value) for value in values], error, pairs):
                 raise Wrong(sentence)
         (a, n), value = pairs[0], values[0]
         raise Wrong(
@@ -93,15 +102,18 @@ def judge_factor_two(answer: Any) -> str:
     value = number(answer, "the relative error")
     mistakes = {
         1.0: "1 is what a wrong sign gives, or an array of zeros: |a - n| is as large as |a| + |n|.",
-        2.0: "The denominator has both sizes in it, and no relative error here exceeds 1.",
         0.5: "That is |a - n| / |a|; the denominator adds the numeric array's size to it.",
         2 / 3: "The numerator is too large: with a = 2n, how large is a - n?",
         0.0: "0 would mean that the two agree.",
-        50.0: "A relative error is a fraction, and here it lies between 0 and 1.",
+        0.3: "Close, but too coarse: give two digits at least, or a fraction.",
     }
     for wrong, sentence in mistakes.items():
         if math.isclose(value, wrong, abs_tol=0.005):
             raise Wrong(sentence)
+    if value > 1:
+        raise Wrong("The denominator has both sizes in it, and no relative error here exceeds 1.")
+    if value < 0:
+        raise Wrong("A relative error is a quotient of norms, and those are never negative.")
     if not math.isclose(value, 1 / 3, abs_tol=0.005):
         raise Wrong("Put a = 2n into the formula; the size of n then cancels.")
     return (
@@ -121,11 +133,9 @@ def judge_liar(answer: Any) -> str:
     named = _names(arrays)
     if named == {"W1", "b1"}:
         return "Suspect B, and only in the arrays of the first layer: that is half a diagnosis."
-    if not named >= {"W1", "b1"}:
-        raise Wrong(
-            "The suspect is right. Of the arrays, at least one more is wrong in its report."
-        )
-    raise Wrong("The suspect is right. Of the arrays, you accuse at least one that is ok.")
+    if not named <= {"W1", "b1"}:
+        raise Wrong("The suspect is right. Of the arrays, you accuse at least one that is ok.")
+    raise Wrong("The suspect is right. Of the arrays, at least one more is wrong in its report.")
 
 
 def _names(arrays: Any) -> set[str]:
@@ -135,6 +145,11 @@ def _names(arrays: Any) -> set[str]:
         arrays = arrays.replace(",", " ").replace(" and ", " ").split()
     known = ("W1", "b1", "W2", "b2")
     try:
-        return {choice(name, known) for name in arrays}
+        return {choice(_parameter(name), known) for name in arrays}
     except TypeError:
         raise Wrong("The arrays are asked for as a list of names, such as ['W2'].") from None
+
+
+def _parameter(name: Any) -> Any:
+    """``W1`` for ``dW1``, as the code calls its gradient."""
+    return name.strip().removeprefix("d") if isinstance(name, str) else name

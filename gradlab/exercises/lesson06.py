@@ -37,6 +37,7 @@ TITLES = {
 }
 
 MYSTERIES = (9, 10, 11, 12, 14)
+SAMPLES = 20
 
 
 def case(letter: str) -> Problem:
@@ -73,7 +74,7 @@ def judge_hide(X: Any) -> str:
         raise Wrong("All samples are equal; keep them different, so that X looks harmless.")
     error = _error_of_bias_through_inputs(X)
     if error < 1e-7:
-        return "Every row sums to 1, and the bug has vanished: shares and percentages do that."
+        return "Every row sums to 1, and the bug has vanished: shares of a whole do that."
     raise Wrong(_why_it_shows(X, error))
 
 
@@ -126,6 +127,8 @@ def judge_unused_samples(function: Any) -> str:
 
 def _loss_that_ignores(rows: list[int]):
     def loss(y_hat: np.ndarray, y: np.ndarray) -> float:
+        if len(y_hat) != SAMPLES or len(y) != SAMPLES:
+            raise ValueError(f"this loss takes all {SAMPLES} samples: move one, leave none out")
         errors = np.delete(y_hat - y, rows, axis=0)
         return float(0.5 * np.sum(errors**2) / len(y))
 
@@ -137,6 +140,8 @@ def _judge_indices(found: Any, ignored: list[int], N: int) -> None:
         found = sorted(found)
     try:
         values = np.asarray(found)
+        if values.dtype == bool and values.size == N:
+            raise Wrong("That is a True or False for every sample; return the numbers of the True.")
         if values.dtype == bool or (values.size and values.dtype.kind not in "iu"):
             raise TypeError
         indices = sorted(int(i) for i in np.atleast_1d(values))
@@ -145,7 +150,7 @@ def _judge_indices(found: Any, ignored: list[int], N: int) -> None:
             f"A list of sample numbers such as [3, 7] is asked for; this is {described(found)}."
         ) from None
     if values.ndim == 0:
-        raise Wrong(f"A list of sample numbers is asked for, not how many; this is {values}.")
+        raise Wrong(f"A list of sample numbers is asked for, not one number; this is {values}.")
     if indices == ignored:
         return
     where = f"For a loss that ignores {ignored or 'no sample'} you return {indices}"
@@ -153,6 +158,11 @@ def _judge_indices(found: Any, ignored: list[int], N: int) -> None:
         raise Wrong(f"{where}: these are the samples it does use.")
     if ignored and indices == [i + 1 for i in ignored]:
         raise Wrong(f"{where}: samples are counted from 0.")
+    if indices == list(range(N)):
+        raise Wrong(
+            f"For a loss that ignores {ignored or 'no sample'} you return every sample. Is it two "
+            f"arrays that you compare, or one with two names? And may a tolerance swallow the nudge?"
+        )
     if not indices:
         raise Wrong(
             f"{where}. Compare each nudged loss with the loss before, and take the nudge back."
