@@ -87,6 +87,36 @@ def test_a_function_answer_gets_its_sentence(practice, capsys, answer, expected)
     assert sentence(capsys, "01_function", answer).startswith(expected)
 
 
+def test_the_line_at_which_a_function_stopped_is_quoted(practice, capsys):
+    def slips(x):
+        doubled = x * 2
+        return helper(doubled)
+
+    def helper(x):
+        return x @ x
+
+    said = sentence(capsys, "01_function", slips)
+    assert said.endswith(
+        "ValueError: @ needs as many columns on its left as rows on its right, and here 3 meets 2. "
+        "It was at `return x @ x`."
+    )
+
+
+def test_a_function_without_source_still_gets_its_sentence(practice, capsys):
+    assert "stopped with LinAlgError" in sentence(capsys, "01_function", np.linalg.inv)
+    feedback.only_arguments(np.linalg.inv)
+    feedback.only_arguments(3)
+
+
+def test_arrays_of_the_notebook_are_no_arguments():
+    def reads(x):
+        return x + TRUTH
+
+    with pytest.raises(feedback.Wrong, match="reads TRUTH from the notebook"):
+        feedback.only_arguments(reads)
+    feedback.only_arguments(lambda TRUTH: np.sum(TRUTH))
+
+
 def test_a_learners_function_cannot_harm_the_truth(practice, capsys):
     def spoils(x):
         x *= 0
@@ -109,13 +139,16 @@ def test_an_answer_that_nobody_foresaw_still_gets_a_sentence(practice, capsys):
 def test_progress_counts_what_is_solved_and_forgets_what_is_broken_again(practice, capsys):
     exercises.progress("01")
     assert capsys.readouterr().out.startswith("0 of 2 exercises solved")
+    assert not exercises.solved("01_array")
     exercises.check("01_array", TRUTH)
+    assert exercises.solved("01_array")
     capsys.readouterr()
     exercises.progress("01")
     assert capsys.readouterr().out == (
         "1 of 2 exercises solved in this notebook.\n  solved  An array\n  to do   A function\n"
     )
     exercises.check("01_array", -TRUTH)
+    assert not exercises.solved("01_array")
     capsys.readouterr()
     exercises.progress("01")
     assert capsys.readouterr().out.startswith("0 of 2 exercises solved")

@@ -21,6 +21,9 @@ def forward(b1=1, b2=1, hidden=mlp.sigmoid, output=lambda z: z):
     return network
 
 
+W1, W2 = np.ones((2, 5)), np.ones((5, 1))  # as the notebook has them when the exercise is done
+
+
 def broken(params, X):
     return X @ params["W3"]
 
@@ -34,7 +37,11 @@ def broken(params, X):
         (forward(output=mlp.sigmoid), "output layer is linear"),
         (forward(hidden=lambda z: 1 / (1 + np.exp(z))), "other sign in the exponent"),
         (forward(hidden=np.tanh), "tanh in the hidden layer"),
+        (forward(hidden=lambda z: 1 / 1 + np.exp(-z)), "Mind the brackets"),
+        (lambda params, X: X @ params["W1"] + params["b1"], "That is Z1"),
         (lambda params, X: mlp.forward(params, X)[1]["H"], "One layer is still to come"),
+        (lambda params, X: mlp.sigmoid(X @ W1) @ W2, "reads W1 and W2 from the notebook"),
+        (lambda params, X: X @ params["W2"], "here 3 meets 4"),
         (forward(output=np.ravel), "Keep the column"),
         (mlp.forward, "y_hat alone"),
         (forward(output=lambda z: z.T), "transpose it"),
@@ -63,6 +70,7 @@ def test_the_forward_pass(capsys, answer, sentence):
         ((5, 5), "It is not (5, 5)"),
         ("error", "NumPy does not refuse"),
         (400, "A shape such as"),
+        ("(20, 20)", "A shape such as"),
         ((20.0, 20.0), "A shape such as"),
         (..., "Not attempted yet"),
         (None, "Not attempted yet"),
@@ -89,6 +97,10 @@ def test_the_truth_about_broadcasting_is_numpys():
         (lambda i, o: np.sqrt(1 / (i + o)), "factor 2"),
         (lambda i, o: np.sqrt((i + o) / 2), "Upside down"),
         (lambda i, o: np.sqrt(2) / (i + o), "whole fraction"),
+        (lambda i, o: 2 / np.sqrt(i + o), "whole fraction"),
+        (lambda i, o: np.sqrt(2 / i + o), "Mind the brackets"),
+        (lambda i, o: 2 / i + o, "Mind the brackets"),
+        (lambda i, o: np.sqrt(2 / (i * o)), "added, not multiplied"),
         (lambda i, o: np.sqrt(2 / 7), "For fan_in = 5 and fan_out = 1"),
         (lambda i, o: 1.0, "squared, it should be 0.2857"),
         (lambda i, o: np.inf, "overflowed"),

@@ -40,7 +40,11 @@ def raises(*arguments):
         (output_layer(lambda y_hat, y: (y - y_hat) / len(y)), "dy points the other way"),
         (output_layer(lambda y_hat, y: 2 * (y_hat - y) / len(y)), "The loss has a 1/2"),
         (output_layer(lambda y_hat, y: (y_hat - y) / len(y) ** 2), "dy is divided by N a second"),
-        (output_layer(lambda y_hat, y: (y_hat - y) / len(y) / 2), "dy is half"),
+        (output_layer(lambda y_hat, y: (y_hat - y) / len(y) / 2), "1/2 of the loss cancels"),
+        (output_layer(lambda y_hat, y: (y_hat - y) / y.size), "N counts samples, not entries"),
+        (output_layer(lambda y_hat, y: (y_hat - y) ** 2 / len(y)), "dy has a square in it"),
+        (output_layer(lambda y_hat, y: np.mean(y_hat - y)), "@ needs an array on both sides"),
+        (output_layer(weights=lambda H, dy: dy @ H), "here 2 meets 6"),
         (output_layer(weights=lambda H, dy: dy.T @ H), "transpose it"),
         (output_layer(weights=lambda H, dy: H.T @ dy / len(dy)), "dW2 is divided by N a second"),
         (output_layer(weights=lambda H, dy: H @ dy), "stopped with ValueError"),
@@ -48,7 +52,10 @@ def raises(*arguments):
         (output_layer(bias=lambda dy: np.mean(dy, axis=0, keepdims=True)), "db2 is an average"),
         (output_layer(bias=lambda dy: np.sum(dy, axis=0)), "keepdims"),
         (output_layer(bias=np.sum), "summed over the units too"),
-        (output_layer(bias=lambda dy: np.sum(dy, axis=1)), "samples lie along axis 0"),
+        (
+            output_layer(bias=lambda dy: np.sum(dy, axis=1)),
+            "db2 is summed over the units. Which axis",
+        ),
         (output_layer(bias=lambda dy: 0 * rows(dy)), "Every entry of db2 is zero"),
         (output_layer(bias=lambda dy: np.nan * rows(dy)), "nan"),
         (output_layer(bias=lambda dy: "sum"), "array of numbers"),
@@ -80,10 +87,16 @@ def hidden_layer(
     return layer
 
 
+def forgets_the_upstream_gradient(X, H, W2, dy):
+    return hidden_layer()(X, H, W2, dy) | {"dZ1": H * (1 - H)}
+
+
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (hidden_layer(back=lambda dy, W2: -dy @ W2.T), "dH points the other way"),
+        (hidden_layer(back=lambda dy, W2: -dy @ W2.T), "dH has the right size and the wrong sign"),
+        (hidden_layer(back=lambda dy, W2: dy @ W2.T / len(dy)), "dH is divided by N a second"),
+        (hidden_layer(slope=lambda H: H * (H - 1)), "Is the slope of a sigmoid ever negative?"),
         (hidden_layer(back=lambda dy, W2: dy @ W2), "stopped with ValueError"),
         (hidden_layer(slope=lambda H: 1), "slope of the sigmoid is missing"),
         (
@@ -108,8 +121,9 @@ def hidden_layer(
         ),
         (
             hidden_layer(bias=lambda X, dH, dZ1: np.sum(dZ1, axis=1, keepdims=True)),
-            "along the wrong axis",
+            "db1 is summed over the units, sample by sample",
         ),
+        (forgets_the_upstream_gradient, "the upstream gradient is missing"),
         (hidden_layer(weights=lambda *_: ...), "So far right: dH, dZ1. Next: dW1"),
         (hidden_layer(bias=lambda *_: None), "So far right: dH, dZ1, dW1. Next: db1"),
         (lambda X, H, W2, dy: {}, "Not attempted yet"),
@@ -120,6 +134,18 @@ def hidden_layer(
 )
 def test_the_hidden_layer(capsys, answer, sentence):
     assert sentence in said(capsys, "03_hidden_layer", answer)
+
+
+X = np.ones((20, 2))  # as the notebook has it when the exercise is done
+
+
+def bias_from(name):
+    def backward(params, cache, y):
+        dy = (cache["y_hat"] - y) / len(y)
+        layer = hidden_layer()(cache["X"], cache["H"], params["W2"], dy)
+        return mlp.backward(params, cache, y) | {"b1": rows(layer[name])}
+
+    return backward
 
 
 def bug(name):
@@ -161,6 +187,12 @@ def with_bias(b1):
             },
             "'W1', not 'dW1'",
         ),
+        (
+            lambda params, cache, y: output_layer()(cache["H"], cache["y_hat"], y),
+            "'W2', not 'dW2'",
+        ),
+        (lambda params, cache, y: {"W1": X.T @ cache["H"]}, "reads X from the notebook"),
+        (bias_from("dH"), "b1 is made from dH"),
         (lambda params, cache, y: {"W1": "?", "b1": 0, "W2": 0, "b2": 0}, "array of numbers"),
         (lambda params, cache, y: {"W1": params["W1"]}, "no b1, W2, b2"),
         (lambda params, cache, y: [1, 2, 3, 4], "A dict with W1"),

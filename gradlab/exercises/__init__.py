@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from gradlab.exercises.feedback import NotAttempted, Wrong
 
-__all__ = ["Exercise", "check", "exercise", "progress"]
+__all__ = ["Exercise", "check", "exercise", "progress", "solved"]
 
 LESSONS = tuple(f"{number:02d}" for number in range(1, 10))
 
@@ -89,10 +89,21 @@ def progress(lesson: str) -> None:
         If there is no such notebook.
     """
     exercises = _exercises_of(lesson)
-    solved = [one.name in _solved for one in exercises]
-    print(f"{sum(solved)} of {len(exercises)} exercises solved in this notebook.")
-    for one, done in zip(exercises, solved, strict=True):
-        print(f"  {'solved ' if done else 'to do  '} {one.title}")
+    done = [solved(one.name) for one in exercises]
+    print(f"{sum(done)} of {len(exercises)} exercises solved in this notebook.")
+    for one, is_done in zip(exercises, done, strict=True):
+        print(f"  {'solved ' if is_done else 'to do  '} {one.title}")
+
+
+def solved(name: str) -> bool:
+    """Whether the last answer to an exercise was right, so that a later cell may build on it.
+
+    Raises
+    ------
+    ValueError
+        If there is no exercise of that name.
+    """
+    return _find(name).name in _solved
 
 
 def _find(name: str) -> Exercise:

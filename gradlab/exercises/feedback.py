@@ -8,7 +8,10 @@ reading, so that a judge holds only what its own exercise knows: the truth and t
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import dis
+import re
+import traceback
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,7 @@ __all__ = [
     "choice",
     "described",
     "number",
+    "only_arguments",
     "real_array",
     "same_array",
     "same_arrays",
@@ -74,11 +78,59 @@ def call(function: Any, *arguments: Any) -> Any:
     try:
         answer = function(*copy.deepcopy(arguments))
     except Exception as error:
-        said = f": {error}" if str(error) else ""
-        raise Wrong(f"Your function stopped with {type(error).__name__}{said}.") from None
+        raise Wrong(stopped(function, error)) from None
     if blank(answer):
         raise NotAttempted("The function returns nothing so far.")
     return answer
+
+
+def stopped(function: Callable, error: Exception) -> str:
+    """Say why a learner's function stopped, and at which of its lines."""
+    said = f": {in_plain_words(error)}" if str(error) else ""
+    sentence = f"Your function stopped with {type(error).__name__}{said.rstrip('.')}."
+    file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.line for frame in frames if frame.filename == file and frame.line]
+    return f"{sentence} It was at `{lines[-1]}`." if lines else sentence
+
+
+def in_plain_words(error: Exception) -> str:
+    """What NumPy says to a forgotten transpose, or to a ^, in the words of the course."""
+    said = str(error)
+    if sizes := re.search(r"^matmul.*size (\d+) is different from (\d+)", said):
+        rows, columns = sizes.groups()
+        return (
+            f"@ needs as many columns on its left as rows on its right, and here {columns} meets "
+            f"{rows}"
+        )
+    if re.search(r"^matmul.*does not have enough dimensions", said):
+        return "@ needs an array on both sides, and one of them here has no axes"
+    if "bitwise_xor" in said:
+        return "^ is not a power in Python; a power is written with **"
+    return said
+
+
+def only_arguments(function: Any) -> None:
+    """Refuse a function that reads arrays of the notebook where it should read its arguments.
+
+    Raises
+    ------
+    Wrong
+        If it reads an array from outside.
+    """
+    if not hasattr(function, "__code__"):
+        return
+    read = [step.argval for step in dis.get_instructions(function) if step.opname == "LOAD_GLOBAL"]
+    outside = [
+        name
+        for name in dict.fromkeys(read)
+        if isinstance(function.__globals__.get(name), np.ndarray)
+    ]
+    if outside:
+        raise Wrong(
+            f"Your function reads {' and '.join(outside)} from the notebook. It is tried on another "
+            f"network, so take everything from its arguments."
+        )
 
 
 def number(answer: Any, name: str = "the answer") -> float:

@@ -31,13 +31,19 @@ def judge_nudge(answer: Any) -> str:
     for wrong, sentence in [
         (change(first), "That is what the nudge of W2[0, 0] does alone. What does b2 add to it?"),
         (change(second), "That is what the nudge of b2 does alone. What does W2[0, 0] add to it?"),
+        (
+            change(first) + change(second) / 10,
+            "Mind the exponents: 1.151e-04 is the larger of the two, and 9.552e-05 the smaller.",
+        ),
         (truth / 2, "That is the average of the two. Does one nudge wait for the other?"),
         (change(first) - change(second), "That is their difference; both push the loss one way."),
         (-truth, "The size is right; look at the sign."),
         (truth / NUDGE, "That is the change per unit of nudge. The nudge was a thousandth."),
     ]:
-        if np.isclose(guess, wrong, rtol=0.02, atol=0):
+        if np.isclose(guess, wrong, rtol=0.008, atol=0):
             raise Wrong(sentence)
+    if 0.02 < abs(guess / truth - 1) < 0.06:
+        raise Wrong("Close. The cell above prints four digits: keep three of them.")
     if not np.isclose(guess, truth, rtol=0.02, atol=0):
         raise Wrong(
             f"It is {size_compared(guess, truth)}. Over a nudge this small the loss is nearly "
@@ -61,7 +67,7 @@ def judge_tanh_slope(answer: Any) -> str:
     same_array(
         call(answer, H),
         1 - H**2,
-        "the slope",
+        "tanh_slope(H)",
         mistakes={
             "That is the slope of the sigmoid. Here H comes out of tanh.": H * (1 - H),
             "H has been through tanh already; your function sends it through once more.": (
@@ -69,6 +75,10 @@ def judge_tanh_slope(answer: Any) -> str:
             ),
             "Nearly: at H = 0.5 the slope of tanh is 0.75. Which power of H gives that?": 1 - H,
             "That is H itself, not the slope at H.": H,
+            "The slope is never larger than 1, and H = 0 has the largest. Check a sign.": 1 + H**2,
+            "Nearly: at H = 0.5 the slope of tanh is 0.75. Does that need a root?": (
+                np.sqrt(1 - H**2)
+            ),
         },
     )
     return "It is 1 - H**2: like the sigmoid's, it can be had from the output alone."
@@ -83,6 +93,7 @@ SHAPES = {
     "dW1": (3, 4),
     "db1": (1, 4),
 }
+OF_THE_NOTEBOOK = {8: 20, 3: 2, 4: 5, 2: 1, 1: 1}  # the same axis in the notebook's network
 
 
 @exercise("01_shapes", "1.3 Shapes for another network")
@@ -110,6 +121,11 @@ def shape_sentence(name: str, given: tuple[int, ...], truth: tuple[int, ...]) ->
         return f"{name} still has a row for each sample. All samples share one row of biases."
     if given == truth[1:]:
         return f"{name} has the right length, but the bias is a row of a matrix: two numbers."
-    if given in ((20, truth[-1]), (truth[0], 5), (20, 5), (2, 5), (5, 1), (20, 1), (1, 5)):
-        return f"For {name}, {given} belongs to the network of this notebook. Here N is 8."
+    if len(given) == 2 and all(
+        size in (right, OF_THE_NOTEBOOK[right]) for size, right in zip(given, truth, strict=True)
+    ):
+        return (
+            f"For {name}, {given} has a size of this notebook's network in it. The one asked about "
+            f"has 3 inputs, 4 hidden units and 2 outputs, and N is 8."
+        )
     return f"{name} is not {given}. Which array is it the gradient of, and what is its shape?"

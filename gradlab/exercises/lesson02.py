@@ -8,7 +8,14 @@ import numpy as np
 
 from gradlab import mlp
 from gradlab.exercises import exercise
-from gradlab.exercises.feedback import Wrong, call, number, same_array, shape
+from gradlab.exercises.feedback import (
+    Wrong,
+    call,
+    number,
+    only_arguments,
+    same_array,
+    shape,
+)
 
 
 @exercise("02_forward", "2.1 The forward pass as a function")
@@ -20,6 +27,7 @@ def judge_forward(answer: Any) -> str:
     X = stream.uniform(-1, 1, (6, 3))
     W1, b1, W2, b2 = (params[name] for name in ("W1", "b1", "W2", "b2"))
     y_hat, cache = mlp.forward(params, X)
+    only_arguments(answer)
     said = call(answer, params, X)
     if isinstance(said, tuple):
         raise Wrong("The function returns several things; y_hat alone is asked for.")
@@ -46,6 +54,10 @@ def judge_forward(answer: Any) -> str:
             "That is tanh in the hidden layer; this network uses the sigmoid.": (
                 np.tanh(X @ W1 + b1) @ W2 + b2
             ),
+            "Mind the brackets: 1 / 1 + e is (1 / 1) + e.": (
+                (1 + np.exp(-(X @ W1 + b1))) @ W2 + b2
+            ),
+            "That is Z1. The sigmoid and the output layer are still to come.": X @ W1 + b1,
             "That is H. One layer is still to come.": cache["H"],
             "The numbers are right, in a flat array. Keep the column, shape (6, 1): the next "
             "section shows why.": y_hat.ravel(),
@@ -56,7 +68,7 @@ def judge_forward(answer: Any) -> str:
 
 @exercise("02_broadcast", "2.2 A column minus a flat array")
 def judge_broadcast(answer: Any) -> str:
-    if isinstance(answer, str):
+    if isinstance(answer, str) and answer.strip().lower() == "error":
         raise Wrong(
             "NumPy does not refuse: there is a rule for shapes that differ. Give the shape as a "
             "tuple, such as (20, 2)."
@@ -96,6 +108,10 @@ def judge_xavier(answer: Any) -> str:
         (np.sqrt(1 / fans), "A factor 2 is missing under the root."),
         (np.sqrt(fans / 2), "Upside down: more connections want smaller weights."),
         (np.sqrt(2) / fans, "The root belongs over the whole fraction."),
+        (2 / np.sqrt(fans), "The root belongs over the whole fraction."),
+        (np.sqrt(2 / fan_in + fan_out), "Mind the brackets: 2 / a + b is (2 / a) + b."),
+        (2 / fan_in + fan_out, "Mind the brackets: 2 / a + b is (2 / a) + b."),
+        (np.sqrt(2 / (fan_in * fan_out)), "The two fans are added, not multiplied."),
     ]:
         if np.allclose(said, wrong):
             raise Wrong(sentence)

@@ -12,7 +12,15 @@ from gradlab import mlp
 from gradlab.bugs import CATALOGUE
 from gradlab.data import paraboloid
 from gradlab.exercises import exercise
-from gradlab.exercises.feedback import NotAttempted, Wrong, call, number, same_array, same_arrays
+from gradlab.exercises.feedback import (
+    NotAttempted,
+    Wrong,
+    call,
+    number,
+    only_arguments,
+    same_array,
+    same_arrays,
+)
 from gradlab.signatures import constant_ratio
 
 N = 6
@@ -40,13 +48,18 @@ def wrong_factors(name: str, truth: np.ndarray) -> dict[str, np.ndarray]:
         f"{name} is {N} times too large. The loss is an average: where does its 1/N enter?": (
             N * truth
         ),
-        f"{name} is divided by N a second time: dy has the 1/N in it already.": truth / N,
+        **divided_again(name, truth),
         f"{name} is twice too large. The loss has a 1/2 for its square.": 2 * truth,
-        f"{name} is half of what it should be. The 1/2 cancels against the square.": truth / 2,
+        f"{name} is half of what it should be. The 1/2 of the loss cancels against the square, and "
+        f"N counts samples, not entries.": truth / 2,
         f"{name} points the other way: prediction minus target, or target minus prediction?": (
             -truth
         ),
     }
+
+
+def divided_again(name: str, truth: np.ndarray) -> dict[str, np.ndarray]:
+    return {f"{name} is divided by N a second time: dy has the 1/N in it already.": truth / N}
 
 
 def wrong_bias(name: str, dZ: np.ndarray, upstream: str) -> dict[str, np.ndarray]:
@@ -61,12 +74,10 @@ def wrong_bias(name: str, dZ: np.ndarray, upstream: str) -> dict[str, np.ndarray
         f"{name} is summed over the units too. Each unit keeps its own bias.": (
             np.full_like(rows, np.sum(dZ))
         ),
-        f"{name} is summed along the wrong axis: over the samples, not over the units.": (
+        f"{name} is summed over the units, sample by sample. Which axis holds the samples?": (
             np.sum(dZ, axis=1, keepdims=True)
         ),
-        f"{name} is summed along the wrong axis: the samples lie along axis 0.": (
-            np.sum(dZ, axis=1)
-        ),
+        f"{name} is summed over the units. Which axis holds the samples?": (np.sum(dZ, axis=1)),
     }
 
 
@@ -96,6 +107,9 @@ def judge_output_layer(answer: Any) -> str:
         mistakes={
             "dy": {
                 "dy is divided by 20. This batch has another length.": (y_hat - y) / 20,
+                "dy has a square in it. The derivative of a square is not a square.": (
+                    (y_hat - y) ** 2 / N
+                ),
                 **wrong_factors("dy", dy),
             },
             "dW2": wrong_factors("dW2", truth["dW2"]),
@@ -123,11 +137,15 @@ def judge_hidden_layer(answer: Any) -> str:
         said,
         truth,
         mistakes={
-            "dH": wrong_factors("dH", dH),
-            "dZ1": {**wrong_slopes("dZ1", dH, H), **wrong_factors("dZ1", dZ1)},
+            "dH": divided_again("dH", dH),
+            "dZ1": {
+                "dZ1 has the wrong sign. Is the slope of a sigmoid ever negative?": -dZ1,
+                **wrong_slopes("dZ1", dH, H),
+                **divided_again("dZ1", dZ1),
+            },
             "dW1": {
                 "dW1 is made from dH. The gradient has to pass the sigmoid first.": X.T @ dH,
-                **wrong_factors("dW1", truth["dW1"]),
+                **divided_again("dW1", truth["dW1"]),
             },
             "db1": {
                 "db1 is made from dH. The gradient has to pass the sigmoid first.": (
@@ -137,7 +155,6 @@ def judge_hidden_layer(answer: Any) -> str:
                     np.sum(truth["dW1"], axis=0, keepdims=True)
                 ),
                 **wrong_bias("db1", dZ1, "dy"),
-                **wrong_factors("db1", truth["db1"]),
             },
         },
     )
@@ -148,6 +165,7 @@ def wrong_slopes(name: str, dH: np.ndarray, H: np.ndarray) -> dict[str, np.ndarr
     twice = mlp.sigmoid(H)
     return {
         f"{name} is dH itself: the slope of the sigmoid is missing.": dH,
+        f"{name} is the slope of the sigmoid alone: the upstream gradient is missing.": H * (1 - H),
         f"{name} has the sigmoid applied twice: H is its output already.": dH * twice * (1 - twice),
         f"{name} has only H of the slope. What is the other factor?": dH * H,
         f"{name} has only 1 - H of the slope. What is the other factor?": dH * (1 - H),
@@ -160,9 +178,12 @@ def judge_backward(answer: Any) -> str:
     params, cache, y = odd_problem()
     X, H, W2 = cache["X"], cache["H"], params["W2"]
     truth = mlp.backward(params, cache, y)
+    only_arguments(answer)
     said = call(answer, params, cache, y)
-    if isinstance(said, Mapping) and "dW1" in said and "W1" not in said:
-        raise Wrong("Name each gradient after its parameter: 'W1', not 'dW1'.")
+    if isinstance(said, Mapping):
+        for name in truth:
+            if f"d{name}" in said and name not in said:
+                raise Wrong(f"Name each gradient after its parameter: '{name}', not 'd{name}'.")
     dy = (cache["y_hat"] - y) / N
     dH = dy @ W2.T
     dZ1 = dH * H * (1 - H)
@@ -177,7 +198,13 @@ def judge_backward(answer: Any) -> str:
                 "W1 looks as if dW2 stood where W2 belongs.": X.T @ through_gradient,
                 **wrong_factors("W1", truth["W1"]),
             },
-            "b1": {**wrong_bias("b1", dZ1, "dy"), **wrong_factors("b1", truth["b1"])},
+            "b1": {
+                "b1 is made from dH. The gradient has to pass the sigmoid first.": (
+                    np.sum(dH, axis=0, keepdims=True)
+                ),
+                **wrong_bias("b1", dZ1, "dy"),
+                **wrong_factors("b1", truth["b1"]),
+            },
             "W2": wrong_factors("W2", truth["W2"]),
             "b2": {**wrong_bias("b2", dy, "dy"), **wrong_factors("b2", truth["b2"])},
         },

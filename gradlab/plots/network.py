@@ -151,7 +151,9 @@ def data_surface(X: np.ndarray, y: np.ndarray) -> Figure:
     rings = above.contour(
         x1, x2, height, levels=np.arange(0.25, 2, 0.25), colors=BLUE, linewidths=1.2
     )
-    above.clabel(rings, fontsize=9)
+    labelled = rings.levels[1::2]
+    on_the_diagonal = [(np.sqrt(level / 2),) * 2 for level in labelled]  # no sample lies there
+    above.clabel(rings, labelled, fontsize=9, manual=on_the_diagonal)
     above.scatter(*X.T, color=VERMILION, s=28, zorder=3)
     as_map(above)
     return page
