@@ -380,13 +380,24 @@ def test_asleep_a_backward_pass_may_contain_any_mistake():
 
 @pytest.mark.parametrize(
     ("strength", "below_the_cutoff", "verdict"),
-    [(1e3, False, "wrong"), (1e4, True, "wrong"), (1e8, True, "wrong"), (1e14, True, "ok")],
+    [(1e3, False, "wrong"), (1e6, True, "wrong"), (1e8, True, "wrong"), (1e14, True, "ok")],
 )
 def test_a_penalty_hides_from_a_cutoff_first(strength, below_the_cutoff, verdict):
     says("07", "from a cutoff long before it hides it from the error bars")
+    says("07", "At a million it is below a cutoff of 1e-7, and outside the error bars all the same")
     params = mlp.init_params(seed=0)
     problem = l2(strength).at(params, X, y)
     wrong = {**problem.grads, "W1": problem.grads["W1"] + 0.1 * gradient(params)["W1"]}
     found = gradlab.check_gradients(problem.loss, params, wrong)["W1"]
     assert (found.relative_error < 1e-7) == below_the_cutoff
     assert found.verdict == verdict
+
+
+def test_a_penalty_divides_the_relative_error_by_its_strength():
+    says("07", "From λ = 1 on the relative error falls as 1/λ")
+    params = mlp.init_params(seed=0)
+    errors = []
+    for strength in (1, 10, 1e3):
+        right = l2(strength).at(params, X, y).grads["W1"]
+        errors.append(strength * relative_error(right + 0.1 * gradient(params)["W1"], right))
+    np.testing.assert_allclose(errors, errors[-1], rtol=0.1)
