@@ -6,7 +6,7 @@ import operator
 
 import numpy as np
 
-__all__ = ["paraboloid"]
+__all__ = ["paraboloid", "random_stream"]
 
 
 def paraboloid(

@@ -47,7 +47,19 @@ from gradlab.perturbation import Loss, Params, Steps, Sweep, moved, restored, to
 from gradlab.progress import Progress
 from gradlab.workers import require_workers, spread
 
-__all__ = ["METHODS", "entry_losses", "numerical_gradient", "restored"]
+__all__ = [
+    "FORMULAS",
+    "METHODS",
+    "ComplexLoss",
+    "Formula",
+    "complex_copies",
+    "difference",
+    "entry_losses",
+    "entry_steps",
+    "numerical_gradient",
+    "require_visible",
+    "unstacked",
+]
 
 
 class Formula(NamedTuple):

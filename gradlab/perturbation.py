@@ -80,8 +80,8 @@ class Sweep(NamedTuple):
     offsets: tuple[float, ...]
     vectorized: bool
 
-    def blocks(self, shares: int = 1) -> Iterator[Block]:
-        """At least so many blocks, if there are as many entries; none larger than BLOCK.
+    def blocks(self, least: int = 1) -> Iterator[Block]:
+        """At least ``least`` blocks, if there are as many entries; none larger than BLOCK.
 
         Stacks are cut in the same way for one worker and for many: the length of a stack must not
         change a number.
@@ -89,7 +89,7 @@ class Sweep(NamedTuple):
         if self.vectorized:
             length = max(BLOCK // 32, self._stack_length() // len(self.offsets))
         else:
-            length = min(-(-total_size(self.params) // shares), BLOCK)
+            length = min(-(-total_size(self.params) // least), BLOCK)
         for name, array in self.params.items():
             for start in range(0, array.size, length):
                 yield Block(name, start, min(start + length, array.size))

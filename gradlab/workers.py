@@ -14,7 +14,7 @@ from gradlab.progress import Progress
 
 __all__ = ["require_workers", "spread"]
 
-SHARES = 32  # blocks at least: enough to keep a handful of workers busy to the end
+LEAST_BLOCKS = 32  # enough to keep a handful of workers busy to the end
 
 
 def require_workers(workers: int | Callable) -> int | Callable:
@@ -55,7 +55,7 @@ def spread(
     """
     if not sweep.vectorized:
         _require_own_argument(sweep)
-    blocks, task = list(sweep.blocks(SHARES)), _Task(sweep)
+    blocks, task = list(sweep.blocks(LEAST_BLOCKS)), _Task(sweep)
     losses = _mapped(workers, task, blocks) if callable(workers) else _pooled(workers, task, blocks)
     for block, done in zip(blocks, losses, strict=True):
         yield block, done

@@ -175,17 +175,19 @@ BREAKS = {
         change("imports", "import gradlab", line)
         for line in ("import matplotlib.pyplot as plt", "%matplotlib inline", "interact(f)")
     ],
-    "head_and_foot": [
+    "head": [
         change("head", "# 1. ", "# 2. "),
         change("head", "right?", "right"),
         change("head", "Time", "Tim"),
         change("head", "01_derivation.ipynb", "02_forward_pass.ipynb"),
         change("setup", "gradlab", "other"),
+        lambda notebook: notebook.cells.insert(1, notebook.cells.pop(2)),
+    ],
+    "foot": [
         change("progress", "01", "02"),
         change("recall", "<details>", ""),
         change("summary", "What you have seen", "Summary"),
         lambda notebook: notebook.cells.pop(),
-        lambda notebook: notebook.cells.insert(1, notebook.cells.pop(2)),
     ],
     "alt_texts": [
         output("curve", picture("<Figure size 640x480 with 1 Axes>")),
@@ -201,17 +203,19 @@ BREAKS = {
         change("part", "## A part", "### A part"),
         change("head", "# 1.", "## 1."),
     ],
+    "exercises_numbered": [
+        change("task-two", "1.2", "1.3"),
+        change("task-two", "a task", "A task"),
+        lambda notebook: cell_of(notebook, "exercise-one").update(id="task-one"),
+    ],
     "exercises_complete": [
         change("exercise-one", "exercises.check", "check"),
         change("exercise-one", "01_one", "02_one"),
         output("exercise-one", printed("Right.")),
         change("solution-one", "```python", "```"),
-        change("task-two", "1.2", "1.3"),
-        change("task-two", "a task", "A task"),
         change("solution-one", "Hint 3", "Tip"),
         change("solution-one", "</details>\n<details>", "<details>"),
         lambda notebook: cell_of(notebook, "solution-one").update(id="answer-one"),
-        lambda notebook: cell_of(notebook, "exercise-one").update(id="task-one"),
     ],
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ import argparse
 
 from gradlab.bugs.mystery import answer
 
-MOST = 10_000
+MOST_SEEDS = 10_000
 
 
 def seed_list(text: str) -> list[int]:
@@ -21,8 +21,8 @@ def seed_list(text: str) -> list[int]:
             raise argparse.ArgumentTypeError(
                 f"{part.strip()!r} must run upwards, from 0 to at most 2**32 - 1"
             )
-        if len(seeds) + stop - start >= MOST:
-            raise argparse.ArgumentTypeError(f"{text!r} has more than {MOST} seeds")
+        if len(seeds) + stop - start >= MOST_SEEDS:
+            raise argparse.ArgumentTypeError(f"{text!r} has more than {MOST_SEEDS} seeds")
         seeds.extend(range(start, stop + 1))
     return list(dict.fromkeys(seeds))
 

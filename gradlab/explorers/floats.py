@@ -14,7 +14,7 @@ THETAS = (0.001, 0.1, 1.0, 3.0, 100.0)
 TYPES = {"float32": np.float32, "float64": np.float64}
 SERIES = {"float32": style.SERIES[1], "float64": style.SERIES[0]}
 WINDOW = 2.2  # half the width of the picture, in steps or in gaps between numbers
-MOST = 150  # ticks that can be told apart
+MOST_TICKS = 150  # that can be told apart
 
 
 def float_explorer(dpi: float = DPI) -> Explorer:
@@ -129,7 +129,7 @@ class _FloatScene(Scene):
 def _neighbours(center: np.floating, reach: float) -> np.ndarray:
     """Offsets of the numbers within ``reach`` of ``center``; none if there are too many to draw."""
     gap = float(np.spacing(center))
-    if 2 * reach / gap > MOST:
+    if 2 * reach / gap > MOST_TICKS:
         return np.empty(0)
     bits = np.dtype(f"i{center.itemsize}")
     count = int(2 * reach / gap) + 2  # below a power of 2 they are twice as dense

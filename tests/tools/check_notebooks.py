@@ -171,32 +171,34 @@ def plain_code(notebook: NotebookNode, path: Path) -> Iterator[str]:
             yield f"cell {cell.id!r} uses {match[0]}"
 
 
-def head_and_foot(notebook: NotebookNode, path: Path) -> Iterator[str]:
+def head(notebook: NotebookNode, path: Path) -> Iterator[str]:
     ids = [cell.id for cell in notebook.cells]
     if ids[:3] != ["head", "setup", "imports"]:
         yield f"begins with {ids[:3]}, not head, setup, imports"
-    if ids[-len(FOOT) :] != FOOT:
-        yield f"ends with {ids[-len(FOOT) :]}, not {FOOT}"
-    head, setup = notebook.cells[:2]
-    if not re.match(rf"# {int(path.name[:2])}\. [^\n]*\?\n", head.source):
+    opening, setup = notebook.cells[:2]
+    if not re.match(rf"# {int(path.name[:2])}\. [^\n]*\?\n", opening.source):
         yield f"does not begin with '# {int(path.name[:2])}. ' and its question"
     for phrase in ("You will be able to", "Time", "Before this"):
-        if phrase not in head.source:
+        if phrase not in opening.source:
             yield f"its head does not say {phrase!r}"
-    if BADGE.format(slug=current_slug(), name=path.name) not in head.source:
+    if BADGE.format(slug=current_slug(), name=path.name) not in opening.source:
         yield "its head has no Colab badge that leads to it"
     if setup.source != SETUP_CELL.format(slug=current_slug()):
         yield "its setup cell is not the course's: run tests/tools/set_address.py"
-    progress = next((cell for cell in notebook.cells if cell.id == "progress"), None)
-    if progress is not None and f'exercises.progress("{path.name[:2]}")' not in progress.source:
-        yield f'its progress cell does not call exercises.progress("{path.name[:2]}")'
-    for cell in notebook.cells:
+
+
+def foot(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    last = notebook.cells[-len(FOOT) :]
+    if [cell.id for cell in last] != FOOT:
+        yield f"ends with {[cell.id for cell in last]}, not {FOOT}"
+    for cell in last:
         heading = FOOT_HEADINGS.get(cell.id)
         if heading and not cell.source.startswith(f"## {heading}\n"):
             yield f"its cell {cell.id!r} does not begin with '## {heading}'"
-    recall = next((cell for cell in notebook.cells if cell.id == "recall"), None)
-    if recall is not None and "<details>" not in recall.source:
-        yield "its recall questions have no folded answers"
+        if cell.id == "progress" and f'exercises.progress("{path.name[:2]}")' not in cell.source:
+            yield f'its progress cell does not call exercises.progress("{path.name[:2]}")'
+        if cell.id == "recall" and "<details>" not in cell.source:
+            yield "its recall questions have no folded answers"
 
 
 # ------------------------------------------------------------------------------- accessibility
@@ -242,21 +244,28 @@ def heading_complaints(markdown: str) -> Iterator[str]:
 # ----------------------------------------------------------------------------------- exercises
 
 
-def exercises_complete(notebook: NotebookNode, path: Path) -> Iterator[str]:
-    """A task, a stub that runs unsolved, and three hints and a solution folded under it."""
-    by_id = {cell.id: cell for cell in notebook.cells}
-    stubs = [name for name in by_id if name.startswith("exercise-")]
-    if not 2 <= len(stubs) <= 5:
-        yield f"has {len(stubs)} exercises"
+def _stubs(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.id.startswith("exercise-")]
+
+
+def exercises_numbered(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    count = len(_stubs(notebook))
+    if not 2 <= count <= 5:
+        yield f"has {count} exercises"
     titles = re.findall(r"^### Exercise (\d\.\d): (\S)", _prose(notebook), re.MULTILINE)
-    expected = [f"{int(path.name[:2])}.{count + 1}" for count in range(len(stubs))]
+    expected = [f"{int(path.name[:2])}.{number + 1}" for number in range(count)]
     if [number for number, _ in titles] != expected:
         yield f"the exercises are headed {[number for number, _ in titles]}, not {expected}"
     for number, initial in titles:
         if initial.isupper():
             yield f"the title of exercise {number} begins with a capital after its colon"
-    for name in stubs:
-        stub = by_id[name]
+
+
+def exercises_complete(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    """A stub that runs unsolved, and three hints and a solution folded under it."""
+    by_id = {cell.id: cell for cell in notebook.cells}
+    for stub in _stubs(notebook):
+        name = stub.id
         last = stub.source.strip().splitlines()[-1]
         if not re.match(rf'exercises\.check\("{path.name[:2]}_\w+", .+\)$', last):
             yield f"the last line of {name!r} does not hand the answer to exercises.check"
@@ -304,9 +313,11 @@ RULES: tuple[Rule, ...] = (
     short_code,
     paced,
     plain_code,
-    head_and_foot,
+    head,
+    foot,
     alt_texts,
     headings_in_order,
+    exercises_numbered,
     exercises_complete,
 )
 
