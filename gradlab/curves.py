@@ -26,7 +26,7 @@ from gradlab.differences import (
     entry_losses,
     unstacked,
 )
-from gradlab.noise import loss_noise
+from gradlab.noise import loss_noise, rms
 from gradlab.perturbation import Loss, Params, moved, restored
 from gradlab.progress import Progress
 
@@ -223,7 +223,9 @@ def _sampled(
     if not np.isfinite(center[0, 0]):
         raise ValueError(f"the loss is {center[0, 0]} at params, so it has no derivatives there")
     losses = {0: center, **dict(zip(grid, np.split(far, len(grid) or 1), strict=False))}
-    points = {offset: _moved(arrays, steps) for offset, steps in {0: np.zeros(1), **grid}.items()}
+    points = {
+        offset: _at_steps(arrays, steps) for offset, steps in {0: np.zeros(1), **grid}.items()
+    }
     return losses, points, near
 
 
@@ -266,11 +268,11 @@ def _flat(arrays: Params) -> np.ndarray:
 
 
 def _rows(values: Params) -> np.ndarray:
-    """The same, with the first axis kept."""
+    """All entries of all arrays, whose first axis is kept, as rows."""
     return np.concatenate([array.reshape(len(array), -1) for array in values.values()], axis=1)
 
 
-def _moved(arrays: Params, steps: np.ndarray) -> np.ndarray:
+def _at_steps(arrays: Params, steps: np.ndarray) -> np.ndarray:
     """All entries, each moved by each of the steps: (steps, entries)."""
     return _rows({name: moved(a.ravel(), steps[:, None], 1) for name, a in arrays.items()})
 
@@ -344,7 +346,7 @@ def taylor_test(
     gradients = _gradients(grads, params, arrays)
     stream = random_stream(seed)
     direction = {
-        name: stream.standard_normal(array.shape) * _scale(array) / math.sqrt(array.size or 1)
+        name: stream.standard_normal(array.shape) * _entry_sizes(array) / math.sqrt(array.size or 1)
         for name, array in arrays.items()
     }
     slope = sum(float(np.sum(gradients[name] * direction[name])) for name in arrays)
@@ -378,7 +380,6 @@ def _taylor_slopes(steps: np.ndarray, remainders: np.ndarray) -> TaylorTest:
     return result
 
 
-def _scale(array: np.ndarray) -> np.ndarray:
+def _entry_sizes(array: np.ndarray) -> np.ndarray:
     """A size for every entry: its own, or that of the array if it is small in it; 1 for zeros."""
-    size = np.abs(array).astype(float)
-    return np.maximum(size, np.sqrt(np.mean(size**2)) or 1.0) if array.size else size
+    return np.maximum(np.abs(array).astype(float), rms(array) or 1.0)

@@ -108,7 +108,7 @@ def batch_norm_missing_gamma(params, cache, y):
     }
 
 
-def normalised(backward=None, test_time=False, gamma_of_one=False):
+def normalised(backward, test_time=False, gamma_of_one=False):
     """A function from a seed to a problem with batch normalisation."""
 
     def problem(seed):
