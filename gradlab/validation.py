@@ -14,6 +14,7 @@ import numpy as np
 
 __all__ = [
     "first_index",
+    "index_of",
     "loss_value",
     "require_gradients",
     "require_loss",
@@ -227,7 +228,12 @@ def require_method(method: str, methods: Collection[str], argument: str = "metho
 
 def first_index(mask: np.ndarray) -> tuple[int, ...]:
     """The index of the first entry at which ``mask`` holds, as plain ints."""
-    return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), mask.shape))
+    return index_of(int(np.argmax(mask)), mask.shape)
+
+
+def index_of(entry: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The index, as plain ints, of an entry that is counted in C order."""
+    return tuple(int(i) for i in np.unravel_index(entry, shape))
 
 
 def _listed(names: Collection[Hashable]) -> str:

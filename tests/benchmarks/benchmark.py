@@ -238,14 +238,7 @@ def processor() -> str:
 
 
 def report(rounds: int, large_rounds: int, trials: int, alarm_trials: int) -> str:
-    full, direction = {}, {}
-    for size in SIZES:
-        say(f"every entry, {title(size)}")
-        D, H, _ = size
-        full[size] = full_checks(size, large_rounds if D * H > LARGE else rounds)
-        direction[size] = direction_checks(size, rounds)
-        for name, seconds in {**full[size], **direction[size]}.items():
-            say(f"    {name}: {duration(seconds)}")
+    full, direction = speeds(rounds, large_rounds)
     say("imports")
     imports = import_times(rounds)
     say("detection")
@@ -280,6 +273,19 @@ measures it all again, on your machine, and rewrites this section:
 ```
 
 """
+
+
+def speeds(rounds: int, large_rounds: int) -> tuple[dict, dict]:
+    """By size, the seconds of each tool for every entry, and for one direction."""
+    full, direction = {}, {}
+    for size in SIZES:
+        say(f"every entry, {title(size)}")
+        D, H, _ = size
+        full[size] = full_checks(size, large_rounds if D * H > LARGE else rounds)
+        direction[size] = direction_checks(size, rounds)
+        for name, seconds in {**full[size], **direction[size]}.items():
+            say(f"    {name}: {duration(seconds)}")
+    return full, direction
 
 
 def count_alarms(trials: int) -> tuple[int, int, str]:
