@@ -112,6 +112,20 @@ def loses_an_array(loss, params, eps):
     return gradient
 
 
+def on_shallow_copies(loss, params, eps):
+    gradient = {}
+    for name, array in params.items():
+        gradient[name] = np.zeros_like(array)
+        for index in np.ndindex(array.shape):
+            moved = params.copy()
+            moved[name][index] += eps
+            ahead = loss(moved)
+            moved = params.copy()
+            moved[name][index] -= eps
+            gradient[name][index] = (ahead - loss(moved)) / (2 * eps)
+    return gradient
+
+
 def raises(loss, params, eps):
     raise RuntimeError("stuck")
 
@@ -124,6 +138,7 @@ def raises(loss, params, eps):
         (gradient_by(divide=lambda rise, eps: rise / eps), "2 eps apart"),
         (gradient_by(divide=lambda rise, eps: rise / 2 * eps), "brackets"),
         (gradient_by(step_down=0), "second loss is taken at the starting point"),
+        (on_shallow_copies, "a copied dict still holds the same arrays"),
         (gradient_by(restore=False), "not put back"),
         (whole_arrays, "one entry at a time"),
         (whole_rows, "A whole row moves at once"),

@@ -166,7 +166,7 @@ def raises(loss, y_hat, y):
         (within_a_tolerance, "a tolerance swallow the nudge"),
         (leaving_out, "move one, leave none out"),
         (lambda loss, y_hat, y: [19], "ignores no sample you return [19]"),
-        (lambda loss, y_hat, y: [True] * 20, "the numbers of the True"),
+        (lambda loss, y_hat, y: [True] * 20, "the numbers of the true ones"),
         (lambda loss, y_hat, y: [True] * 3, "A list of sample numbers such as [3, 7]"),
         (lambda loss, y_hat, y: "19", "A list of sample numbers such as [3, 7]"),
         (lambda loss, y_hat, y: [np.nan], "A list of sample numbers such as [3, 7]"),

@@ -152,7 +152,7 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "slope": Family(
         "sigma' is H (1 - H) + {amount:.3f}",
-        "W1 and b1 are wrong without a common ratio, and right at a point where W2 is zero",
+        "W1 and b1 are wrong without a common ratio, but not at a point where W2 is zero",
         ("W1 and b1",),
         (0.02, 0.2),
         slope,

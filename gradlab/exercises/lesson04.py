@@ -36,7 +36,8 @@ def judge_numerical_gradient(answer: Any) -> str:
         "(a - b) / 2 * eps multiplies by eps; brackets round 2 * eps are missing.": _quotients(
             loss, params, lambda plus, minus, middle: (plus - minus) / 2 * EPS
         ),
-        "The second loss is taken at the starting point: step down by 2 eps, not by eps.": (
+        "The second loss is taken at the starting point: step down by 2 eps, not by eps "
+        "(and mind that a copied dict still holds the same arrays).": (
             _quotients(loss, params, lambda plus, minus, middle: (plus - middle) / (2 * EPS))
         ),
         "The step is built in: use the eps that the function is given.": (

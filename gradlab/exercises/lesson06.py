@@ -141,7 +141,9 @@ def _judge_indices(found: Any, ignored: list[int], N: int) -> None:
     try:
         values = np.asarray(found)
         if values.dtype == bool and values.size == N:
-            raise Wrong("That is a True or False for every sample; return the numbers of the True.")
+            raise Wrong(
+                "That is True or False for every sample; return the numbers of the true ones."
+            )
         if values.dtype == bool or (values.size and values.dtype.kind not in "iu"):
             raise TypeError
         indices = sorted(int(i) for i in np.atleast_1d(values))
