@@ -15,7 +15,7 @@ from gradlab.plots import style
 __all__ = ["fingerprint_explorer"]
 
 EPS = np.logspace(-12, 0, 49)
-CHECKED = 28  # EPS[28] is 1e-5
+CHECKED = int(np.argmin(np.abs(EPS - 1e-5)))
 CUTOFF = 1e-7
 CELLS = (5, 21)  # room for the heat maps of all arrays side by side
 RIGHT = "nothing is wrong"

@@ -32,7 +32,7 @@ from gradlab.plots import style
 
 __all__ = ["DPI", "HALO", "Explorer", "Scene", "counter", "selection", "slider"]
 
-DPI = 100
+DPI = style.SCREEN_DPI
 HALO = {"markeredgecolor": "white", "markeredgewidth": 1.5}  # lifts a marker off its curve
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
