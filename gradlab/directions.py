@@ -37,6 +37,7 @@ from gradlab.signatures import describe, recognise
 __all__ = ["check_directions"]
 
 STEPS = 2.0 ** np.arange(-1, 6)  # times the step of the probe
+FAR = 256.0  # times the step, which a kink on the way has made short
 SAMPLE = 8
 SEARCHES = 3
 COARSE = 1e-3  # an error bar of more than this part of the gradient lets too much by,
@@ -160,13 +161,16 @@ def _judged(
         )
     analytic, look, off, doubt = found
     verdict = settled(look.verdict, size, doubt, not gradient.any(), seen, problem.noise.unit)
-    if verdict == "ok" and seen.bent and _on_a_kink(problem, name, direction, seen.step):
+    if verdict == "ok" and seen.bent and _rungs(problem, name, direction, seen.step).on_a_kink():
         verdict = "kink"
     worst, values = None, (analytic, look.numeric, look.error_bar)
     hint = said(verdict, seen, off / size if size else 0.0)
     if verdict == "wrong" and seen.change:
         worst, entry = _guilty_entry(problem, name, seen.step, backward)
         verdict = entry.verdict
+        # A kink so near that every step along the direction goes beyond it?
+        if worst is None and _rungs(problem, name, direction, FAR * seen.step).kink():
+            verdict = "kink"
         hint = said(verdict, seen)
         if worst is not None:
             values = (float(gradient[worst]), entry.numeric, entry.error_bar)
@@ -184,13 +188,11 @@ def _judged(
     )
 
 
-def _on_a_kink(problem: Problem, name: Hashable, direction: np.ndarray, step: float) -> bool:
+def _rungs(problem: Problem, name: Hashable, direction: np.ndarray, step: float) -> Rungs:
     lengths = step * LADDER
     losses = line_losses(problem.loss, problem.params, {name: direction}, (*lengths, *-lengths))
     ups, downs = losses.astype(float).reshape(2, -1)
-    return Rungs.of(
-        problem, ups, downs, {1: lengths, -1: -lengths}, lengths, backward=0.0
-    ).on_a_kink()
+    return Rungs.of(problem, ups, downs, {1: lengths, -1: -lengths}, lengths, backward=0.0)
 
 
 def _guilty_entry(

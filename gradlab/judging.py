@@ -358,7 +358,7 @@ class Rungs(NamedTuple):
         look = Look("ok", float(self.slopes[best]), float(self.bars[best]))
         if off[best] <= look.error_bar:
             return look._replace(verdict="kink") if self.on_a_kink() else look
-        jump = self._kink()
+        jump = self.kink()
         if jump:
             # A step that ends before the kink settles it, if its error bar is still narrow.
             gone = np.abs(self.jumps) < np.maximum(self.jump_bars, jump / 4)
@@ -374,7 +374,7 @@ class Rungs(NamedTuple):
         twice = outside[max(best - 1, 0) : best + 2].sum() > 1
         return look._replace(verdict="wrong" if twice else "undecided")
 
-    def _kink(self) -> float:
+    def kink(self) -> float:
         """The jump of the slope that remains from one rung to the next shorter one, or 0."""
         sizes = np.abs(self.jumps)
         seen = sizes > self.jump_bars
