@@ -105,6 +105,10 @@ def in_plain_words(error: Exception) -> str:
         )
     if re.search(r"^matmul.*does not have enough dimensions", said):
         return "@ needs an array on both sides, and one of them here has no axes"
+    if shapes := re.search(r"could not be broadcast.*(\(.*?\)) (\(.*?\))", said):
+        return "arrays of shapes {} and {} cannot be combined entry by entry".format(
+            *shapes.groups()
+        )
     if "bitwise_xor" in said:
         return "^ is not a power in Python; a power is written with **"
     return said
@@ -128,7 +132,7 @@ def only_arguments(function: Any) -> None:
     ]
     if outside:
         raise Wrong(
-            f"Your function reads {' and '.join(outside)} from the notebook. It is tried on another "
+            f"Your function reads {', '.join(outside)} from the notebook. It is tried on another "
             f"network, so take everything from its arguments."
         )
 
