@@ -221,10 +221,10 @@ def _made_sure(
         values = line_losses(loss, params, direction, factor * spacing * POINTS)
         return difference_noise(values) or 0.0
 
-    measured = max(measured, on(OTHER))
-    if measured <= usual:
-        return measured
-    return _without_shape(measured, max(on(-1.0), on(-OTHER)) or None)
+    again = on(OTHER) or measured
+    if max(measured, again) <= usual:
+        return math.hypot(measured, again) / math.sqrt(2)
+    return _without_shape(max(measured, again), max(on(-1.0), on(-OTHER)) or None)
 
 
 def _noise_of_cast(
