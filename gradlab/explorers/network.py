@@ -38,7 +38,7 @@ def network_explorer(dpi: float = DPI) -> Explorer:
         _NetworkScene(dpi),
         controls,
         task="find a size of the weights at which the five hidden units say the same thing, and one "
-        "at which they only say yes or no.",
+        "at which they only say 0 or 1.",
         alt="Colour maps over the square of the two inputs. Above, the bowl that the data come from "
         "beside the output of an untrained network, with the 20 samples as dots: the two do not "
         "look alike. Below, the five hidden units, each a gentle slope from one side to the other.",
@@ -75,7 +75,7 @@ class _NetworkScene(Scene):
             self.units.append(
                 self.moving(ax.imshow(blank, **SQUARE, vmin=0, vmax=1, cmap="cividis"))
             )
-        self.colour_bar(self.units[0], [0.86, 0.05, 0.022, 0.197], [0, 0.5, 1], "activation")
+        self.colour_bar(self.units[0], [0.86, 0.05, 0.022, 0.197], [0, 0.5, 1], "hidden value")
 
     def update(self, seed: int, scale: float) -> str:
         params = mlp.init_params(seed=seed)
@@ -83,8 +83,8 @@ class _NetworkScene(Scene):
             params[name] *= scale
         y_hat, cache = mlp.forward(params, PLANE)
         self.surface.set_data(as_image(y_hat))
-        for unit, activation in enumerate(cache["H"].T):
-            self.units[unit].set_data(as_image(activation))
+        for unit, values in enumerate(cache["H"].T):
+            self.units[unit].set_data(as_image(values))
             self.weights[unit].set_text(f"unit {unit + 1} × {params['W2'][unit, 0]:.2f}")
         _, seen = mlp.forward(params, self.X)
         slopes = mlp.backward(params, seen, self.y)
