@@ -12,6 +12,7 @@ from gradlab.directions import check_directions
 from gradlab.entries import check_entries
 from gradlab.judging import Problem, gradient_unit, relative_error
 from gradlab.noise import UNIT, loss_noise
+from gradlab.perturbation import Sweep, restored
 from gradlab.report import ArrayReport, GradientCheckError, Report
 from gradlab.signatures import describe_pattern
 from gradlab.workers import require_workers
@@ -113,8 +114,8 @@ def check_gradients(
         raise ValueError('how="directions" has its own formula and steps: leave method and eps out')
     title = _title(method, eps, how)
     gradients, notes = _copied_gradients(grads, params, arrays)
-    with differences.restored(params):
-        center = differences.Sweep(loss, params, {}, (), False).center()
+    with restored(params):
+        center = Sweep(loss, params, {}, (), False).center()
         verdict = _untrustworthy(loss, params, center)
         if verdict:
             return Report(_all_arrays(arrays, verdict), title, notes=notes, cutoff=cutoff)
@@ -147,7 +148,7 @@ def _copied_gradients(grads, params: Params, arrays: Params) -> tuple[dict, list
     ]
     if callable(grads) and not isinstance(grads, Mapping):
         before = {name: array.copy() for name, array in arrays.items()}
-        with differences.restored(params):
+        with restored(params):
             gradients = validation.require_gradients(grads(params), arrays)
             changed = [
                 name
@@ -198,7 +199,7 @@ def _widened(loss: Loss, params: Params, center: float) -> Params:
         name: array * (1 + stream.choice([-1, 1], array.shape).astype(array.dtype) / 32)
         for name, array in params.items()
     }
-    with differences.restored(params) as arrays:
+    with restored(params) as arrays:
         for name, array in arrays.items():
             array[...] = away[name]
         held = validation.loss_value(loss(params))

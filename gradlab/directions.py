@@ -33,6 +33,7 @@ from gradlab.noise import Probe, line_losses, probe, random_direction, rms
 from gradlab.progress import Progress
 from gradlab.report import VERDICTS, ArrayReport
 from gradlab.signatures import describe, recognise
+from gradlab.validation import first_index, index_of
 
 __all__ = ["check_directions"]
 
@@ -144,7 +145,7 @@ def _judged(
 ) -> ArrayReport:
     gradient = problem.gradients[name]
     if not np.isfinite(gradient).all():
-        index = tuple(int(i) for i in np.argwhere(~np.isfinite(gradient))[0])
+        index = first_index(~np.isfinite(gradient))
         hint = said("nonfinite", seen)
         return ArrayReport(name, gradient.shape, "nonfinite", hint, worst_index=index)
     found = _compared(problem, name, direction, slope, backward)
@@ -218,7 +219,7 @@ def _guilty_entry(
                 entries, error = half, of_half
             else:
                 entries, error = entries[half.size :], error - of_half
-        index = tuple(int(i) for i in np.unravel_index(int(entries[0]), gradient.shape))
+        index = index_of(int(entries[0]), gradient.shape)
         look = look_closer(problem, name, [index], step, backward)[index]
         if look.verdict == "wrong":
             return index, look
@@ -251,7 +252,7 @@ def _signature(problem: Problem, name: Hashable, step: float) -> str:
         return ""
     sample = min(SAMPLE, gradient.size)
     drawn = np.random.RandomState(3).choice(gradient.size, sample, replace=False)
-    indices = [tuple(map(int, np.unravel_index(entry, gradient.shape))) for entry in drawn]
+    indices = [index_of(entry, gradient.shape) for entry in drawn]
     looks = look_closer(problem, name, indices, step, np.zeros(gradient.shape))
     truth = np.array([looks[index].numeric for index in indices])
     bars = np.array([looks[index].error_bar for index in indices])

@@ -23,15 +23,17 @@ from gradlab.judging import (
     visible_steps,
 )
 from gradlab.noise import SAFETY, UNIT, Probe, probe, random_direction, rms
+from gradlab.perturbation import moved
 from gradlab.report import VERDICTS, ArrayReport
 from gradlab.signatures import describe, recognise
+from gradlab.validation import index_of
 
 __all__ = ["check_entries"]
 
 Params = Mapping[Hashable, np.ndarray]
 
 FIRST_LOOKS = 4
-BENDS = 1  # of those inside their error bars, the entries that are looked at for a kink
+BENDS_LOOKED_AT = 1  # the sharpest of those inside their error bars, for a kink
 LONGER = 2.0 ** np.arange(6)  # times the step, where central differences leave too much in doubt
 SHARP = 4.0  # times the curvature of the whole array: one entry may well have that much
 
@@ -132,7 +134,7 @@ def _differences(
     for name in problem.names:
         array, step = problem.params[name], steps[name]
         at = dict(zip(formula.offsets, losses[name], strict=True))
-        points = {offset: differences.moved(array, step, offset) for offset in at}
+        points = {offset: moved(array, step, offset) for offset in at}
         bends = np.zeros(array.shape)
         if -1 in at:
             bend = np.abs(at[1] - 2 * problem.center + at[-1])
@@ -231,8 +233,7 @@ class _Sheet:
         )[self.name]
         ups, downs = np.split(losses, 2)
         points = {
-            sign: np.array([differences.moved(array, steps, sign * k) for k in LONGER])
-            for sign in (1, -1)
+            sign: np.array([moved(array, steps, sign * k) for k in LONGER]) for sign in (1, -1)
         }
         central = differences.difference(CENTRAL, {1: ups, -1: downs}, points)
         lengths = np.multiply.outer(LONGER, steps)
@@ -254,7 +255,7 @@ class _Sheet:
         off = self.off
         suspicious = ~(off <= self.bars)
         sharp = np.where(suspicious, 0.0, self.bends)
-        bends = np.argsort(-sharp, axis=None, kind="stable")[:BENDS]
+        bends = np.argsort(-sharp, axis=None, kind="stable")[:BENDS_LOOKED_AT]
         usual = 0.0 if seen.bent else SHARP * seen.curvature
         bends = bends[np.ravel(sharp)[bends] > usual]
         excess = np.where(np.isfinite(off), off / self.bars, np.inf)
@@ -262,7 +263,7 @@ class _Sheet:
         order = np.concatenate([order[: np.count_nonzero(suspicious)], bends])
         count = FIRST_LOOKS
         while order.size and verdict != "wrong":
-            batch = [tuple(map(int, np.unravel_index(entry, off.shape))) for entry in order[:count]]
+            batch = [index_of(entry, off.shape) for entry in order[:count]]
             order, count = order[count:], 4 * count
             looks = look_closer(self.problem, self.name, batch, seen.step, self.backward, progress)
             for index, look in looks.items():
@@ -280,7 +281,7 @@ class _Sheet:
         """The wrong entry that is farthest off, or the entry farthest off in error bars."""
         rank = self.off if verdict == "wrong" else self.off / self.bars
         rank = np.where(np.isfinite(self.gradient) & np.isfinite(rank), rank, np.inf)
-        return tuple(int(i) for i in np.unravel_index(int(np.argmax(rank)), rank.shape))
+        return index_of(int(np.argmax(rank)), rank.shape)
 
     def _signature(self) -> str:
         parameter = self.problem.params[self.name]

@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradlab.differences import FORMULAS, Formula, difference, entry_losses, moved
+from gradlab.differences import FORMULAS, Formula, difference, entry_losses
 from gradlab.noise import KINKED, SAFETY, UNIT, Noise, Probe, rms, unit_of
+from gradlab.perturbation import moved
+from gradlab.validation import index_of
 
 __all__ = [
     "LADDER",
@@ -40,8 +42,8 @@ Index = tuple[int, ...]
 CENTRAL = FORMULAS["central"]
 MANY_ULPS = 256  # a step of fewer units in the last place is no longer the step asked for
 LADDER = 4.0 ** np.arange(1, -9, -1)  # times the step of the array
-MANY = 32  # entries, from which on a few are tried
-TRIED = 6
+LARGE_ARRAY = 32  # entries: enough to be worth trying a few of them first
+ENTRIES_TRIED = 6
 CLEAR = 4  # rungs on which a jump stands out
 BACKWARD = 32.0  # roundoffs in a gradient: rounding errors of sums and products add up
 ROUND_BITS, TELLING = 12, 4  # numbers of more bits are not round; four are no coincidence
@@ -294,13 +296,10 @@ def step_for_entries(problem: Problem, name: Hashable, step: float) -> float:
     its few entries get a closer look where they need one.
     """
     array = problem.params[name]
-    if array.size < MANY:
+    if array.size < LARGE_ARRAY:
         return step
-    chosen = np.random.RandomState(3).choice(array.size, TRIED, replace=False)
-    entries = {
-        int(entry): _view(array, tuple(map(int, np.unravel_index(entry, array.shape))))
-        for entry in chosen
-    }
+    chosen = np.random.RandomState(3).choice(array.size, ENTRIES_TRIED, replace=False)
+    entries = {int(entry): _view(array, index_of(entry, array.shape)) for entry in chosen}
     steps = {entry: np.full(view.shape, step) for entry, view in entries.items()}
     losses = entry_losses(
         lambda _: problem.loss(problem.params),

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradlab.differences import moved, restored
+from gradlab.perturbation import moved, restored
 from gradlab.validation import loss_value
 
 __all__ = [
@@ -37,7 +37,9 @@ COARSE = 1e-6  # times the loss and its slope is more than rounding, and may be 
 DISTINCT = 100.0  # times: by so much the shape of a function stands out from its rounding noise
 SPACINGS = (1e-6, 1e-4, 1e-2, 1e-7, 1e-8, 1e-10, 1e-12)
 CLOSE = 1e-8  # times the parameters: too little to change most float32 numbers
-OTHER = 1.618  # times the spacing: no simple ratio, so that other steps are rounded otherwise
+OTHER_SPACING = (
+    1.618  # times the spacing: no simple ratio, so that other steps are rounded otherwise
+)
 KINKED = 0.5  # times: the slopes of a smooth function come together faster on shorter steps
 NEGLIGIBLE = 1e-150  # for a parameter: its square is no number
 FAR = (0.1, 1.0, 10.0)  # times the parameters
@@ -221,10 +223,10 @@ def _made_sure(
         values = line_losses(loss, params, direction, factor * spacing * POINTS)
         return difference_noise(values) or 0.0
 
-    again = on(OTHER) or measured
+    again = on(OTHER_SPACING) or measured
     if max(measured, again) <= usual:
         return math.hypot(measured, again) / math.sqrt(2)
-    return _without_shape(max(measured, again), max(on(-1.0), on(-OTHER)) or None)
+    return _without_shape(max(measured, again), max(on(-1.0), on(-OTHER_SPACING)) or None)
 
 
 def _noise_of_cast(

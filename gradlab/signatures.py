@@ -160,7 +160,7 @@ def describe_pattern(wrong: Collection[Hashable], names: Sequence[Hashable]) -> 
     if set(upstream) == set(wrong):
         told = ", ".join(map(str, upstream))
         return (
-            f"All arrays upstream of {right[0]} are wrong ({told}) and none from there on: look at "
+            f"All arrays in front of {right[0]} are wrong ({told}) and none from there on: look at "
             f"the step that carries the error signal back past {right[0]}."
         )
     return ""

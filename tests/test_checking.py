@@ -382,7 +382,7 @@ def test_hints_point_to_the_mistake():
     wrong = {**grads, "W1": grads["W1"] - 0.1 * params["W1"]}
     assert "regularisation" in check_gradients(loss, params, wrong)["W1"].hint
     wrong = {**grads, "W1": 3 * grads["W1"], "b1": grads["W1"][:1] * 1.0}
-    assert "upstream of W2" in check_gradients(loss, params, wrong).hint
+    assert "in front of W2" in check_gradients(loss, params, wrong).hint
 
 
 def test_text_html_and_exception_say_the_same():

@@ -81,7 +81,7 @@ def test_constant_ratio_survives_extreme_scales():
 
 def test_the_set_of_wrong_arrays_says_where_to_look():
     names = ["W1", "b1", "W2", "b2"]
-    assert "upstream of W2 are wrong (W1, b1)" in describe_pattern(["W1", "b1"], names)
+    assert "in front of W2 are wrong (W1, b1)" in describe_pattern(["W1", "b1"], names)
     assert "Only b1 is wrong" in describe_pattern(["b1"], names)
     assert describe_pattern(["W1", "b2"], names) == ""
     assert describe_pattern(names, names) == describe_pattern([], names) == ""
