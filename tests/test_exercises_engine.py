@@ -102,6 +102,10 @@ def test_the_line_at_which_a_function_stopped_is_quoted(practice, capsys):
     )
 
 
+def test_of_a_lambda_no_line_is_quoted(practice, capsys):
+    assert "It was at" not in sentence(capsys, "01_function", lambda x: x @ x)
+
+
 def test_a_function_without_source_still_gets_its_sentence(practice, capsys):
     assert "stopped with LinAlgError" in sentence(capsys, "01_function", np.linalg.inv)
     feedback.only_arguments(np.linalg.inv)

@@ -85,12 +85,15 @@ def call(function: Any, *arguments: Any) -> Any:
 
 
 def stopped(function: Callable, error: Exception) -> str:
-    """Say why a learner's function stopped, and at which of its lines."""
+    """Say why a learner's function stopped, and at which of its lines if it has several."""
     said = f": {in_plain_words(error)}" if str(error) else ""
     sentence = f"Your function stopped with {type(error).__name__}{said.rstrip('.')}."
     file = getattr(getattr(function, "__code__", None), "co_filename", None)
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.line for frame in frames if frame.filename == file and frame.line]
+    lines = [
+        frame.line
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == file and frame.name != "<lambda>" and frame.line
+    ]
     return f"{sentence} It was at `{lines[-1]}`." if lines else sentence
 
 
