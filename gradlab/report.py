@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +25,7 @@ VERDICTS = {
     "nonfinite": "the loss or the gradient is nan or infinite",
     "random": "the loss does not return the same number twice",
 }
+WIDTH = 100  # characters, for text: a notebook breaks longer lines in the middle of a word
 _SYMBOLS = {"ok": "✓", "wrong": "✗", "nonfinite": "✗", "random": "✗"}
 
 
@@ -159,7 +161,7 @@ class Report(Mapping):
         lines = [f"{self.title}: {self._summary()}"]
         for array in arrays:
             lines += [f"  {line}" for line in _lines(array, *widths, self._relative(array))]
-        return "\n".join([*lines, *self._remarks()])
+        return "\n".join([*lines, *map(_wrapped, self._remarks())])
 
     __repr__ = __str__
 
@@ -238,8 +240,20 @@ _CELL = "text-align:left;vertical-align:top"
 def _lines(array: ArrayReport, name: int, shape: int, relative: str = "") -> list[str]:
     findings = "; ".join(filter(None, (array.finding, relative)))
     first = f"{array.name!s:{name}}  {array.shape!s:{shape}}  {array.verdict:9}  {findings}"
-    indent = " " * (name + shape + 15)
-    return [first.rstrip()] + [indent + array.hint] * bool(array.hint)
+    return [first.rstrip()] + [_wrapped(array.hint, name + shape + 15)] * bool(array.hint)
+
+
+def _wrapped(sentence: str, indent: int = 0) -> str:
+    """In lines that a notebook shows whole; a name or a number is not broken."""
+    blanks = " " * indent
+    return textwrap.fill(
+        sentence,
+        WIDTH,
+        initial_indent=blanks,
+        subsequent_indent=blanks,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _told_apart(analytic: float, numeric: float, bar: float) -> tuple[str, str]:

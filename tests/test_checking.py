@@ -416,6 +416,17 @@ def test_the_text_of_a_pass_shows_no_noise():
     )
 
 
+def test_the_text_of_a_report_is_wrapped_between_words():
+    loss, params, grads = course()
+    wrong = {**grads, "b1": 20 * grads["b1"]}
+    report = check_gradients(loss, params, wrong)
+    lines = str(report).splitlines()
+    assert max(map(len, lines)) <= 102
+    assert report.hint in " ".join(lines) and len(report.hint) > 100
+    indents = {len(line) - len(line.lstrip()) for line in lines[1:6]}
+    assert indents == {2, lines[2].index("wrong") + 11}  # arrays, and the hint below its column
+
+
 def test_a_report_is_a_mapping():
     report = check_gradients(*course())
     assert list(report) == ["W1", "b1", "W2", "b2"] and len(report) == 4 and "W1" in report
