@@ -37,9 +37,7 @@ COARSE = 1e-6  # times the loss and its slope is more than rounding, and may be 
 DISTINCT = 100.0  # times: by so much the shape of a function stands out from its rounding noise
 SPACINGS = (1e-6, 1e-4, 1e-2, 1e-7, 1e-8, 1e-10, 1e-12)
 CLOSE = 1e-8  # times the parameters: too little to change most float32 numbers
-OTHER_SPACING = (
-    1.618  # times the spacing: no simple ratio, so that other steps are rounded otherwise
-)
+OTHER_SPACING = 1.618  # times as far apart: no simple ratio, so these are rounded otherwise
 KINKED = 0.5  # times: the slopes of a smooth function come together faster on shorter steps
 NEGLIGIBLE = 1e-150  # for a parameter: its square is no number
 FAR = (0.1, 1.0, 10.0)  # times the parameters
