@@ -24,7 +24,7 @@ from nbconvert import HTMLExporter
 from PIL import Image
 from traitlets import TraitError
 
-from gradlab import explorers, mlp
+from gradlab import explorers, mlp, plots
 from gradlab.data import paraboloid
 from gradlab.explorers import direction, epsilon, fingerprint, floats, secant, training
 from gradlab.plots import style
@@ -316,6 +316,14 @@ def test_network_shows_the_networks_own_output():
     assert image[0, 0] == pytest.approx(mlp.forward(params, np.array([[-1.0, -1.0]]))[0][0, 0])
     assert image[-1, 0] == pytest.approx(mlp.forward(params, np.array([[-1.0, 1.0]]))[0][0, 0])
     assert image.size == y_hat.size
+
+
+def test_network_names_its_hidden_units_as_the_figure_of_notebook_02_does():
+    maps = plots.hidden_units(mlp.init_params(seed=0)).axes[:5]
+    columns = [ax.get_title().partition(", W2")[0] for ax in maps]
+    labels = [text.get_text() for text in make("network_explorer").scene.weights]
+    assert columns == [label.partition(" ×")[0] for label in labels]
+    assert columns[0] == "H[:, 0]"
 
 
 def test_network_scale_says_what_saturation_does():

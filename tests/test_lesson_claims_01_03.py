@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT
 
 import gradlab
-from gradlab import mlp
+from gradlab import mlp, plots
 from gradlab.bugs import CATALOGUE, suspect_a, suspect_b
 
 X, y = gradlab.paraboloid()
@@ -125,6 +125,14 @@ def test_which_way_the_trained_units_face():
     assert right[3] > 3 * abs(top[3])
     assert weights[3] < -1
     assert abs(weights[4]) < 0.1 * np.abs(weights[:4]).min()
+
+
+def test_what_stands_above_the_map_of_a_unit():
+    says("02", "its column of `H`, counted from 0, with its weight in `W2` beside it")
+    params, _ = trained()
+    titles = [ax.get_title() for ax in plots.hidden_units(params).axes]
+    units = [f"H[:, {unit}], W2 = {params['W2'][unit, 0]:+.2f}" for unit in range(5)]
+    assert titles == [*units, "y_hat"]
 
 
 def test_a_flat_target_teaches_the_mean():

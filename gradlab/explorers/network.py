@@ -85,7 +85,7 @@ class _NetworkScene(Scene):
         self.surface.set_data(as_image(y_hat))
         for unit, values in enumerate(cache["H"].T):
             self.units[unit].set_data(as_image(values))
-            self.weights[unit].set_text(f"unit {unit + 1} × {params['W2'][unit, 0]:.2f}")
+            self.weights[unit].set_text(f"H[:, {unit}] × {params['W2'][unit, 0]:.2f}")
         _, seen = mlp.forward(params, self.X)
         slopes = mlp.backward(params, seen, self.y)
         H = cache["H"]
