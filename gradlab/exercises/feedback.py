@@ -12,6 +12,7 @@ import dis
 import re
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,8 @@ def stopped(function: Callable, error: Exception) -> str:
     """Say why a learner's function stopped, and at which of its lines if it has several."""
     said = f": {in_plain_words(error)}" if str(error) else ""
     sentence = f"Your function stopped with {type(error).__name__}{said.rstrip('.')}."
-    file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    learners = function.func if isinstance(function, partial) else function
+    file = getattr(getattr(learners, "__code__", None), "co_filename", None)
     lines = [
         frame.line
         for frame in traceback.extract_tb(error.__traceback__)

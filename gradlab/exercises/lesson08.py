@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ def judge_halving(answer: Any) -> str:
     most = 0
     for n, culprit in ((8, 5), (8, 0), (8, 7), (1000, 613), (1000, 0), (1000, 999), (7, 6), (1, 0)):
         interview = Interview(n, culprit)
-        found = call(lambda n=n, interview=interview: answer(interview, n))
+        found = call(partial(answer, interview, n))
         _judge_culprit(found, interview)
         enough = math.ceil(math.log2(n))
         if interview.questions > 2 * enough + 2:
