@@ -260,8 +260,9 @@ square of the gradient; {trials} trials each.
 {detection_table(seen)}
 False alarms of `check_gradients`: {alarms} in {checked:,} checks of right gradients, over untrained,
 trained, saturated, tiny-weight and near-minimum networks in float64, in float32, and in float32 that
-hides behind float64 parameters. Of those that rounding had left right to a tenth in each array,
-{passed}, passed; of the others it is said that they cannot be told.
+hides behind float64 parameters. Of the gradients whose rounding had left them right to a tenth in
+each array, these passed: {passed}. The others are
+`undecided`, `untested` or `unused`.
 
 {import_table(imports)}
 {machine()}.
