@@ -121,7 +121,7 @@ def constant_statistics(dout: np.ndarray, cache: tuple[np.ndarray, ...]) -> dict
 
 
 def last_visit_wins(dh: np.ndarray, cache: tuple) -> dict[str, np.ndarray]:
-    """Of a recurrent cell whose every step overwrites the gradients (sony/nnabla#532)."""
+    """Of a recurrent cell whose every step overwrites the gradients (compare sony/nnabla#532)."""
     x, h, Wx, Wh = cache
     grads = {"x": np.zeros_like(x), "h0": 0, "Wx": 0, "Wh": 0, "b": 0}
     for t in reversed(range(len(x))):
