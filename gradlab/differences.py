@@ -21,8 +21,8 @@ of 1 and 2: [1]_). It is multiplied by ``max(1, |entry|)``, 1 being a typical si
    Recipes: The Art of Scientific Computing*, 3rd edition, Cambridge University Press, 2007, section
    5.7.
 .. [2] John E. Dennis and Robert B. Schnabel, *Numerical Methods for Unconstrained Optimization and
-   Nonlinear Equations*, Prentice-Hall, 1983: steps in proportion to the larger of an entry and its
-   typical size.
+   Nonlinear Equations*, Prentice-Hall, 1983, algorithm A5.6.3: steps in proportion to the larger
+   of an entry and its typical size.
 .. [3] Lewis F. Richardson and J. Arthur Gaunt, "The deferred approach to the limit", *Philosophical
    Transactions of the Royal Society of London, Series A* 226, 1927, pages 299-361.
 .. [4] James N. Lyness and Cleve B. Moler, "Numerical differentiation of analytic functions", *SIAM

@@ -290,10 +290,10 @@ def probe(loss: Loss, params: Params, direction: Params, center: float, noise: N
     Steps are tried in factors of ten until the truncation error of the central difference rises
     out of its rounding error, ``noise / h``. With it known, ``c h**2``, the two are equal at
     ``h = (noise / c)**(1/3)``, and their sum nearly least. Half of it is taken: other directions
-    differ. The step of a forward difference is found in this way by Philip E. Gill, Walter Murray,
-    Michael A. Saunders and Margaret H. Wright, "Computing forward-difference intervals for
-    numerical optimization", *SIAM Journal on Scientific and Statistical Computing* 4 (2), 1983,
-    pages 310-321.
+    differ. The step of a forward difference is found much in this way, from a second derivative, by
+    Philip E. Gill, Walter Murray, Michael A. Saunders and Margaret H. Wright, "Computing
+    forward-difference intervals for numerical optimization", *SIAM Journal on Scientific and
+    Statistical Computing* 4 (2), 1983, pages 310-321.
 
     The walk starts near ``u**(1/3)`` times the size of the parameters and does not go beyond their
     size, or 1. Only if the loss has not answered by then, a hundred times as far: units that are

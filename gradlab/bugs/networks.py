@@ -145,7 +145,9 @@ def dense(activation: Callable, derivative: Callable) -> Network:
 def gelu(z: np.ndarray) -> np.ndarray:
     """The tanh form of GELU.
 
-    Dan Hendrycks and Kevin Gimpel, "Gaussian error linear units (GELUs)", arXiv:1606.08415, 2016.
+    GELU itself, z times the distribution function of a standard Gaussian: Dan Hendrycks and Kevin
+    Gimpel, "Gaussian error linear units (GELUs)", arXiv:1606.08415, 2016. The tanh form: The
+    PyTorch contributors, "torch.nn.functional.gelu", *PyTorch documentation*, approximate="tanh".
     """
     return 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)))
 
