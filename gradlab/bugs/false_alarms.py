@@ -61,7 +61,7 @@ def mask_redrawn_by_forward(seed):
 
 
 def integer_weights(seed):
-    """W1 holds whole numbers, in an array of integers: theta + eps is cut back to theta."""
+    """W1 holds whole numbers, in an array of integers: a step of eps becomes 0, or 1."""
     params, X, y = draw(seed)
     params["W1"] = np.random.RandomState(seed).permutation(np.arange(-5, 6))[:10].reshape(2, 5)
     return COURSE.at(params, X, y)
@@ -173,7 +173,7 @@ ENTRIES = (
     Bug(
         name="integer_parameters",
         title="Integer parameters",
-        wrong="Nothing in the gradient: the perturbation is truncated away, the difference is 0.",
+        wrong="Nothing in the gradient: an array of integers turns a step of eps into 0 or 1.",
         reported="oreilly-japan/deep-learning-from-scratch#51",
         function=integer_weights,
         kind=FALSE_ALARM,
