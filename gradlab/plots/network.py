@@ -148,12 +148,13 @@ def data_surface(X: np.ndarray, y: np.ndarray) -> Figure:
     side.set_zticks([0, 1, 2])
     side.view_init(elev=22, azim=-60)
     side.set_box_aspect((4, 4, 3), zoom=0.95)
-    rings = above.contour(
-        x1, x2, height, levels=np.arange(0.25, 2, 0.25), colors=BLUE, linewidths=1.2
+    # Two sets: some releases of matplotlib cannot label part of one at given places.
+    _, labelled = (
+        above.contour(x1, x2, height, levels=levels, colors=BLUE, linewidths=1.2)
+        for levels in (np.arange(0.25, 2, 0.5), np.arange(0.5, 2, 0.5))
     )
-    labelled = rings.levels[1::2]
-    on_the_diagonal = [(np.sqrt(level / 2),) * 2 for level in labelled]  # no sample lies there
-    above.clabel(rings, labelled, fontsize=9, manual=on_the_diagonal)
+    on_the_diagonal = [(np.sqrt(level / 2),) * 2 for level in labelled.levels]  # no sample there
+    above.clabel(labelled, fontsize=9, manual=on_the_diagonal)
     above.scatter(*X.T, color=VERMILION, s=28, zorder=3)
     as_map(above)
     return page
