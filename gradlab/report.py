@@ -161,7 +161,9 @@ class Report(Mapping):
         lines = [f"{self.title}: {self._summary()}"]
         for array in arrays:
             lines += [f"  {line}" for line in _lines(array, *widths, self._relative(array))]
-        return "\n".join([*lines, *map(_wrapped, self._remarks())])
+        for remark in self._remarks():
+            lines += _wrapped(remark)
+        return "\n".join(lines)
 
     __repr__ = __str__
 
@@ -240,13 +242,13 @@ _CELL = "text-align:left;vertical-align:top"
 def _lines(array: ArrayReport, name: int, shape: int, relative: str = "") -> list[str]:
     findings = "; ".join(filter(None, (array.finding, relative)))
     first = f"{array.name!s:{name}}  {array.shape!s:{shape}}  {array.verdict:9}  {findings}"
-    return [first.rstrip()] + [_wrapped(array.hint, name + shape + 15)] * bool(array.hint)
+    return [first.rstrip(), *_wrapped(array.hint, name + shape + 15)]
 
 
-def _wrapped(sentence: str, indent: int = 0) -> str:
-    """In lines that a notebook shows whole; a name or a number is not broken."""
+def _wrapped(sentence: str, indent: int = 0) -> list[str]:
+    """Its lines, short enough for a notebook; a name or a number is not broken."""
     blanks = " " * indent
-    return textwrap.fill(
+    return textwrap.wrap(
         sentence,
         WIDTH,
         initial_indent=blanks,

@@ -46,6 +46,17 @@ def test_networks_that_once_raised_one(state, seed, how):
     assert check_gradients(loss, params, grads, how=how).verdict in ("ok", "undecided", "unused")
 
 
+@pytest.mark.parametrize(
+    ("precision", "seed"),
+    [("float32", 283), ("float32", 403), ("float32", 469), ("hidden float32", 469)],
+)
+def test_coarse_error_bars_condemn_nobody_along_one_direction_in_four(precision, seed):
+    loss, params, grads = network("trained", precision, seed)
+    assert not right_to_a_tenth(loss, params, grads)  # rounding has eaten it: nobody can tell
+    verdict = check_gradients(loss, params, grads, how="directions").verdict
+    assert verdict in ("undecided", "untested")
+
+
 @pytest.mark.parametrize("how", ["entries", "directions"])
 @pytest.mark.parametrize("precision", ["float32", "hidden float32"])
 @pytest.mark.parametrize("state", ["trained", "tiny weights", "near minimum"])
