@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from gradlab import mlp
+from gradlab.bugs import networks
 
 __all__ = [
     "Layer",
@@ -97,8 +98,7 @@ def gradient_from_update(
 
 def softmax(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The probabilities of scores (N, K), row by row, twice: as output and for the way back."""
-    P = np.exp(Z - Z.max(axis=1, keepdims=True))
-    P /= P.sum(axis=1, keepdims=True)
+    P = networks.softmax(Z)
     return P, P
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradlab.bugs.networks import softmax
 from gradlab.exercises import exercise
 from gradlab.exercises.feedback import (
     Wrong,
@@ -155,7 +156,7 @@ def judge_softmax(answer: Any) -> str:
 def _softmax_mistakes(Z: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """For each common mistake the sentence that helps, and the array that the mistake gives."""
     N, K = Z.shape
-    P, truth, ones = _probabilities(Z), _softmax_gradient(Z, labels), np.eye(K)[labels]
+    P, truth, ones = softmax(Z), _softmax_gradient(Z, labels), np.eye(K)[labels]
     by_columns, at_once = (np.exp(Z) / np.exp(Z).sum(axis=axis) for axis in (0, None))
     rows, columns = P.copy(), P.copy()
     rows[labels] -= 1
@@ -205,12 +206,7 @@ def _softmax_mistakes(Z: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray
     }
 
 
-def _probabilities(Z: np.ndarray) -> np.ndarray:
-    P = np.exp(Z - Z.max(axis=1, keepdims=True))
-    return P / P.sum(axis=1, keepdims=True)
-
-
 def _softmax_gradient(Z: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    P = _probabilities(Z)
+    P = softmax(Z)
     P[np.arange(len(Z)), labels] -= 1
     return P / len(Z)
