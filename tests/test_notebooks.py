@@ -58,7 +58,7 @@ def lesson():
         "image/png": "",
         "text/plain": "A curve that falls to the right and then stays flat.",
     }
-    hint = "A hint. " * 200 + "\n\n# Not in the outline"
+    hint = "A hint. " * 5 + "\n\n# Not in the outline"
     folds = "".join(
         f"<details><summary>Hint {n}</summary>\n\n{hint}\n\n</details>\n" for n in (1, 2, 3)
     )
@@ -83,19 +83,19 @@ def lesson():
             ),
             new_markdown_cell(folds, id=f"solution-{name}"),
         ]
-    for number in (1, 2):
+    for number in (1, 2, 3):
         cells += [
-            new_markdown_cell("word " * 300, id=f"talk-{number}"),
+            new_markdown_cell("word " * 150, id=f"talk-{number}"),
             new_code_cell("a = 1", id=f"step-{number}"),
         ]
     cells += [
-        new_markdown_cell("## What you have seen\n\nIt.", id="summary"),
         new_markdown_cell(
-            "## Can you say it without looking?\n\n<details>…</details>", id="recall"
+            "## What you have seen\n\nIt.\n\n"
+            "## Can you say it without looking?\n\n<details>…</details>",
+            id="summary",
         ),
-        new_markdown_cell("## Further reading\n\n" + "A book. " * 500, id="reading"),
         new_code_cell('exercises.progress("01")', id="progress", outputs=[printed("0 of 2")]),
-        new_markdown_cell("## Next\n\nMore.", id="next"),
+        new_markdown_cell("## Further reading\n\nA book.\n\n## Next\n\nMore.", id="next"),
     ]
     notebook = new_notebook(cells=cells)
     for count, cell in enumerate(check_notebooks.code_cells(notebook), start=1):
@@ -164,12 +164,12 @@ BREAKS = {
         lambda notebook: notebook.cells.remove(cell_of(notebook, "part")),
         lambda notebook: notebook.cells.extend(new_markdown_cell("") for _ in range(16)),
         lambda notebook: [
-            cell_of(notebook, name).update(source="a = 1\n" * 8)
-            for name in ("imports", "curve", "step-1", "step-2")
+            cell_of(notebook, name).update(source="a = 1\n" * 9)
+            for name in ("imports", "curve", "step-1", "step-2", "step-3")
         ],
-        change("talk-1", "word " * 250, ""),
-        change("talk-1", "word " * 250, "word " * 400),
-        change("talk-1", "word " * 250, f"${'word ' * 250}$ "),
+        change("talk-1", "word " * 150, ""),
+        change("talk-1", "word " * 150, "word " * 900),
+        change("solution-one", "A hint.", "A hint, in many words. " * 9),
     ],
     "plain_code": [
         change("imports", "import gradlab", line)
@@ -185,8 +185,9 @@ BREAKS = {
     ],
     "foot": [
         change("progress", "01", "02"),
-        change("recall", "<details>", ""),
+        change("summary", "<details>", ""),
         change("summary", "What you have seen", "Summary"),
+        change("next", "Further reading", "Books"),
         lambda notebook: notebook.cells.pop(),
     ],
     "alt_texts": [

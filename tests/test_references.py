@@ -15,7 +15,7 @@ REPORT = re.compile(r"[\w.-]+/[\w.-]+#\d+")
 
 def references(path):
     notebook = nbformat.read(path, as_version=4)
-    (cell,) = [cell for cell in notebook.cells if cell.id == "reading"]
+    (cell,) = [cell for cell in notebook.cells if cell.id == "next"]
     return [line[2:] for line in cell.source.splitlines() if line.startswith("- ")]
 
 

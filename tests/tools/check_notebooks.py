@@ -20,17 +20,15 @@ from execute_notebooks import WIDGET_VIEW, notebook_paths
 from nbformat import NotebookNode
 from set_address import FOLDED, SETUP_CELL, current_slug
 
-FOOT = ["summary", "recall", "reading", "progress", "next"]
-FOOT_HEADINGS = {
-    "summary": "What you have seen",
-    "recall": "Can you say it without looking?",
-    "reading": "Further reading",
-    "next": "Next",
+FOOT = {
+    "summary": ["What you have seen", "Can you say it without looking?"],
+    "progress": [],
+    "next": ["Further reading", "Next"],
 }
 MOST_LINES = 20
 CELLS = range(20, 36)
-MOST_LINES_USUALLY = 7
-WORDS_PER_CODE_CELL = (60, 100)
+MOST_LINES_USUALLY = 8
+WORDS_PER_CODE_CELL = (60, 139)
 MOST_BYTES = 300_000
 BADGE = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
@@ -142,25 +140,18 @@ def short_code(notebook: NotebookNode, path: Path) -> Iterator[str]:
 def paced(notebook: NotebookNode, path: Path) -> Iterator[str]:
     """As many cells as a sitting, short code, and prose enough for each cell but not more.
 
-    The setup cell and the reading list are nobody's lesson, and are left out.
+    Every cell counts, and every word of Markdown, unfolded or not.
     """
     if len(notebook.cells) not in CELLS:
         yield f"has {len(notebook.cells)} cells, not {CELLS[0]} to {CELLS[-1]}"
-    code = [cell.source for cell in code_cells(notebook) if cell.id != "setup"]
-    lines = median(len(source.splitlines()) for source in code)
+    code = code_cells(notebook)
+    lines = median(len(cell.source.splitlines()) for cell in code)
     if lines > MOST_LINES_USUALLY:
         yield f"half of its code cells have {lines:g} lines or more, not {MOST_LINES_USUALLY}"
-    prose = [cell.source for cell in markdown_cells(notebook) if cell.id != "reading"]
-    words = sum(map(visible_words, prose)) / len(code)
+    words = len(_prose(notebook).split()) / len(code)
     fewest, most = WORDS_PER_CODE_CELL
     if not fewest <= words <= most:
-        yield f"has {words:.1f} visible words to a code cell, not {fewest} to {most}"
-
-
-def visible_words(markdown: str) -> int:
-    """The words outside the folds, a formula counted as one."""
-    formula = re.compile(r"\$\$.*?\$\$|\$[^$]*\$", flags=re.DOTALL)
-    return len(formula.sub(" formula ", unfolded(markdown)).split())
+        yield f"has {words:.1f} words to a code cell, not {fewest} to {most}"
 
 
 def plain_code(notebook: NotebookNode, path: Path) -> Iterator[str]:
@@ -189,15 +180,15 @@ def head(notebook: NotebookNode, path: Path) -> Iterator[str]:
 
 def foot(notebook: NotebookNode, path: Path) -> Iterator[str]:
     last = notebook.cells[-len(FOOT) :]
-    if [cell.id for cell in last] != FOOT:
-        yield f"ends with {[cell.id for cell in last]}, not {FOOT}"
+    if [cell.id for cell in last] != list(FOOT):
+        yield f"ends with {[cell.id for cell in last]}, not {list(FOOT)}"
     for cell in last:
-        heading = FOOT_HEADINGS.get(cell.id)
-        if heading and not cell.source.startswith(f"## {heading}\n"):
-            yield f"its cell {cell.id!r} does not begin with '## {heading}'"
+        found = [text for _, text in headings(cell.source)] if cell.cell_type == "markdown" else []
+        if found != FOOT.get(cell.id, found):
+            yield f"its cell {cell.id!r} is headed {found}, not {FOOT[cell.id]}"
         if cell.id == "progress" and f'exercises.progress("{path.name[:2]}")' not in cell.source:
             yield f'its progress cell does not call exercises.progress("{path.name[:2]}")'
-        if cell.id == "recall" and "<details>" not in cell.source:
+        if cell.id == "summary" and "<details>" not in cell.source:
             yield "its recall questions have no folded answers"
 
 
