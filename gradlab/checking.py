@@ -12,15 +12,12 @@ from gradlab.directions import check_directions
 from gradlab.entries import check_entries
 from gradlab.judging import Problem, gradient_unit, relative_error
 from gradlab.noise import UNIT, loss_noise
-from gradlab.perturbation import Sweep, restored
+from gradlab.perturbation import Loss, Params, Sweep, restored
 from gradlab.report import ArrayReport, GradientCheckError, Report
 from gradlab.signatures import describe_pattern
 from gradlab.workers import require_workers
 
 __all__ = ["GradientCheckError", "Report", "check_gradients", "relative_error"]
-
-Params = Mapping[Hashable, np.ndarray]
-Loss = Callable[[Params], float]
 
 HOW = ("entries", "directions")
 REPEATABLE = 64 * UNIT  # threads may add up in another order
@@ -139,7 +136,9 @@ def check_gradients(
     return Report(found, title, describe_pattern(wrong, list(found)), notes, cutoff)
 
 
-def _copied_gradients(grads, params: Params, arrays: Params) -> tuple[dict, list[str]]:
+def _copied_gradients(
+    grads: Params | Callable[[Params], Params], params: Params, arrays: Params
+) -> tuple[dict, list[str]]:
     """Copies of the gradients, and notes on what is peculiar about arrays or gradients."""
     notes = [
         f"{name} has shape {array.shape}, so no entries, and was skipped."

@@ -38,7 +38,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -222,11 +222,11 @@ def entry_losses(
     loss: Loss,
     params: Params,
     steps: Steps,
-    offsets: Sequence[float],
+    offsets: Sequence[float] | np.ndarray,
     vectorized: bool = False,
     workers: int | Callable = 1,
     progress: bool = True,
-) -> dict[str, np.ndarray]:
+) -> dict[Any, np.ndarray]:
     """The loss with each entry in turn moved by ``offset * step``, for each offset.
 
     With ``vectorized`` or ``workers`` the loss sees copies; otherwise the caller's own arrays, moved

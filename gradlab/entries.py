@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 import numpy as np
@@ -23,14 +23,12 @@ from gradlab.judging import (
     visible_steps,
 )
 from gradlab.noise import SAFETY, UNIT, Probe, probe, random_direction, rms
-from gradlab.perturbation import moved
+from gradlab.perturbation import Params, moved
 from gradlab.report import VERDICTS, ArrayReport
 from gradlab.signatures import describe, recognise
 from gradlab.validation import index_of
 
 __all__ = ["check_entries"]
-
-Params = Mapping[Hashable, np.ndarray]
 
 FIRST_LOOKS = 4
 BENDS_LOOKED_AT = 1  # the sharpest of those inside their error bars, for a kink
@@ -157,7 +155,7 @@ class _Sheet:
         measured: _Measured,
         backward: np.ndarray,
         own_steps: bool,
-    ):
+    ) -> None:
         self.problem, self.name = problem, name
         self.numeric = np.array(measured.numeric)  # of 0-d ones too
         self.bars = np.array(measured.rounding + backward)

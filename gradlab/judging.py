@@ -8,14 +8,14 @@ gradient under test itself, because backpropagation rounds as well.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from gradlab.differences import FORMULAS, Formula, difference, entry_losses
 from gradlab.noise import KINKED, SAFETY, UNIT, Noise, Probe, rms, unit_of
-from gradlab.perturbation import moved
+from gradlab.perturbation import Loss, Params, moved
 from gradlab.validation import index_of
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
     "visible_steps",
 ]
 
-Params = Mapping[Hashable, np.ndarray]
 Index = tuple[int, ...]
 
 CENTRAL = FORMULAS["central"]
@@ -67,7 +66,7 @@ class Problem(NamedTuple):
     with which the gradient was computed, and ``level`` the noise that the loss has with that.
     """
 
-    loss: Callable[[Params], float]
+    loss: Loss
     params: Params
     gradients: Params
     center: float
@@ -132,7 +131,9 @@ def settled(verdict: str, size: float, doubt: float, zero: bool, seen: Probe, un
     return "ok" if doubt <= RESOLVED * size else "undecided"
 
 
-def doubted(off: np.ndarray, bar: np.ndarray, backward: np.ndarray) -> np.ndarray:
+def doubted(
+    off: float | np.ndarray, bar: float | np.ndarray, backward: float | np.ndarray
+) -> float | np.ndarray:
     """By how much a gradient that lies ``off`` a difference may be off the derivative.
 
     Parameters
@@ -331,7 +332,15 @@ class Rungs(NamedTuple):
     jump_bars: np.ndarray
 
     @classmethod
-    def of(cls, problem, ups, downs, points, lengths, backward) -> Rungs:
+    def of(
+        cls,
+        problem: Problem,
+        ups: np.ndarray,
+        downs: np.ndarray,
+        points: Mapping[int, np.ndarray],
+        lengths: np.ndarray,
+        backward: float,
+    ) -> Rungs:
         steps = (points[1].astype(float) - points[-1].astype(float)) / 2
         usable = np.isfinite(ups) & np.isfinite(downs) & (np.abs(steps / lengths - 1) < 0.01)
         ups, downs, lengths = ups[usable], downs[usable], lengths[usable]

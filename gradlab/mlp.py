@@ -216,7 +216,7 @@ def loss_function(X: np.ndarray, y: np.ndarray) -> Callable[[Params], float | np
 class _Loss:
     """A class and not a closure, because closures cannot be pickled."""
 
-    def __init__(self, X: np.ndarray, y: np.ndarray):
+    def __init__(self, X: np.ndarray, y: np.ndarray) -> None:
         self.X, self.y = X, y
 
     def __call__(self, params: Params) -> float | np.ndarray:

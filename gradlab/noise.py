@@ -8,12 +8,12 @@ a line do: differences of a smooth function shrink with their order, those of no
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from gradlab.perturbation import moved, restored
+from gradlab.perturbation import Loss, Params, moved, restored
 from gradlab.validation import loss_value
 
 __all__ = [
@@ -26,9 +26,6 @@ __all__ = [
     "rms",
     "unit_of",
 ]
-
-Params = Mapping[str, np.ndarray]
-Loss = Callable[[Params], float]
 
 UNIT = np.finfo(float).eps / 2  # the unit roundoff of float64
 POINTS = np.arange(1, 10)  # to one side: there may be a kink at the point itself
@@ -60,7 +57,7 @@ class Noise(NamedTuple):
 
 
 def line_losses(
-    loss: Loss, params: Params, direction: Params, offsets: Sequence[float]
+    loss: Loss, params: Params, direction: Params, offsets: Sequence[float] | np.ndarray
 ) -> np.ndarray:
     """The loss at ``params + t * direction`` for each ``t``, in the precision it is returned in.
 

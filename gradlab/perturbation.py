@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,9 +17,10 @@ from gradlab.progress import Progress
 
 __all__ = ["Block", "Loss", "Params", "Steps", "Sweep", "moved", "restored", "total_size"]
 
-Params = Mapping[str, np.ndarray]
+# By name, which may be anything hashable; a Mapping does not vary in the type of its keys.
+Params = Mapping[Any, np.ndarray]
 Loss = Callable[[Params], float | np.ndarray]
-Steps = Mapping[str, np.ndarray]
+Steps = Mapping[Any, np.ndarray]
 
 # A stack is at most so many copies of the parameters, and so many numbers. Short, because the
 # arrays of an evaluation, several times as large, should stay below 128 kB: beyond, many allocators

@@ -24,7 +24,7 @@ class Progress:
         False for no bar at all.
     """
 
-    def __init__(self, total: int, shown: bool = True):
+    def __init__(self, total: int, shown: bool = True) -> None:
         self.total, self.done = total, 0
         self._due = time.monotonic() + PATIENCE if shown else float("inf")
         self._bar = None

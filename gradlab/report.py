@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -122,9 +122,9 @@ class Report(Mapping):
         arrays: Mapping[Hashable, ArrayReport],
         title: str = "Gradient check",
         hint: str = "",
-        notes: tuple[str, ...] = (),
+        notes: Sequence[str] = (),
         cutoff: float | None = None,
-    ):
+    ) -> None:
         self._arrays = dict(arrays)
         self.title, self.hint, self.notes, self.cutoff = title, hint, tuple(notes), cutoff
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Collection, Hashable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ __all__ = [
     "type_in_words",
 ]
 
-Arrays = Mapping[Hashable, np.ndarray]
+Arrays = Mapping[Any, np.ndarray]
 
 
 def require_parameters(params: Arrays) -> dict[Hashable, np.ndarray]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from gradlab.bugs import course, variations
 from gradlab.bugs.networks import COURSE, Backward, Network, Problem, course_problem, l2
@@ -34,7 +35,7 @@ BUGS: Mapping[str, tuple[Backward, Network]] = {
 Setting = Callable[[Backward, Network, int], Problem]
 
 
-def _drawn(**changes) -> Setting:
+def _drawn(**changes: Any) -> Setting:
     """Check at a random point, with ``changes`` to how it is drawn."""
     return lambda backward, network, seed: course_problem(
         backward, seed, network=network, **changes

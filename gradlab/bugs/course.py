@@ -1,11 +1,13 @@
 """Bugs in the backward pass of the course's network: arithmetic, the chain, the biases, shapes.
 
 The functions with a bug are exhibits, here and in the modules beside this one: they are written as
-their authors would have written them, and the comment marks the line that is wrong.
+their authors would have written them, but for the type hints, and the comment marks the line that
+is wrong.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -14,6 +16,9 @@ from gradlab import mlp
 from gradlab.bugs.entry import CAUGHT, HIDDEN, Bug
 from gradlab.bugs.networks import (
     COURSE,
+    Arrays,
+    Backward,
+    Params,
     Problem,
     concatenated,
     course_problem,
@@ -24,35 +29,35 @@ from gradlab.bugs.networks import (
 # --- Arithmetic: a factor, a sign -----------------------------------------------------------------
 
 
-def missing_mean(params, cache, y):
+def missing_mean(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = y_hat - y  # not divided by N
     dZ1 = dy @ params["W2"].T * H * (1 - H)
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
 
 
-def mean_twice(params, cache, y):
+def mean_twice(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     dZ1 = dy @ params["W2"].T * H * (1 - H) / len(y)  # dy was divided already
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
 
 
-def factor_two(params, cache, y):
+def factor_two(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = 2 * (y_hat - y) / len(y)  # the loss has a 1/2
     dZ1 = dy @ params["W2"].T * H * (1 - H)
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
 
 
-def wrong_sign(params, cache, y):
+def wrong_sign(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = (y - y_hat) / len(y)  # the other way round
     dZ1 = dy @ params["W2"].T * H * (1 - H)
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
 
 
-def one_wrong_sign(params, cache, y):
+def one_wrong_sign(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     dZ1 = dy @ params["W2"].T * H * (1 - H)
@@ -62,7 +67,7 @@ def one_wrong_sign(params, cache, y):
 # --- The chain through the hidden layer -----------------------------------------------------------
 
 
-def derivative_of_activation(params, cache, y):
+def derivative_of_activation(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     slope = mlp.sigmoid(H) * (1 - mlp.sigmoid(H))  # H is activated already
@@ -70,7 +75,7 @@ def derivative_of_activation(params, cache, y):
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
 
 
-def derivative_of_preactivation(params, cache, y):
+def derivative_of_preactivation(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     Z1 = X @ params["W1"] + params["b1"]
     dy = (y_hat - y) / len(y)
@@ -78,14 +83,14 @@ def derivative_of_preactivation(params, cache, y):
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
 
 
-def missing_derivative(params, cache, y):
+def missing_derivative(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     dZ1 = dy @ params["W2"].T  # without H * (1 - H)
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
 
 
-def updated_w2(params, cache, y, learning_rate=0.1):
+def updated_w2(params: Params, cache: Params, y: np.ndarray, learning_rate: float = 0.1) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     dW2 = H.T @ dy
@@ -94,7 +99,7 @@ def updated_w2(params, cache, y, learning_rate=0.1):
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": dW2, "b2": rows_summed(dy)}
 
 
-def gradient_for_weight(params, cache, y):
+def gradient_for_weight(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     dW2 = H.T @ dy
@@ -105,14 +110,14 @@ def gradient_for_weight(params, cache, y):
 # --- Biases and shapes ----------------------------------------------------------------------------
 
 
-def bias_not_summed(params, cache, y):
+def bias_not_summed(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     dZ1 = dy @ params["W2"].T * H * (1 - H)
     return {"W1": X.T @ dZ1, "b1": dZ1, "W2": H.T @ dy, "b2": rows_summed(dy)}
 
 
-def bias_averaged(params, cache, y):
+def bias_averaged(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     dZ1 = dy @ params["W2"].T * H * (1 - H)
@@ -124,7 +129,7 @@ def bias_averaged(params, cache, y):
     }
 
 
-def bias_summed_to_scalar(params, cache, y):
+def bias_summed_to_scalar(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     dZ1 = dy @ params["W2"].T * H * (1 - H)
@@ -132,7 +137,7 @@ def bias_summed_to_scalar(params, cache, y):
     return {"W1": X.T @ dZ1, "b1": db1, "W2": H.T @ dy, "b2": rows_summed(dy)}
 
 
-def bias_through_inputs(params, cache, y):
+def bias_through_inputs(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     dZ1 = dy @ params["W2"].T * H * (1 - H)
@@ -140,14 +145,14 @@ def bias_through_inputs(params, cache, y):
     return {"W1": dW1, "b1": rows_summed(dW1), "W2": H.T @ dy, "b2": rows_summed(dy)}
 
 
-def bias_forgotten(params, cache, y):
+def bias_forgotten(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     dZ1 = dy @ params["W2"].T * H * (1 - H)
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": np.zeros((1, 1))}
 
 
-def weights_transposed(params, cache, y):
+def weights_transposed(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     dZ1 = dy @ params["W2"].T * H * (1 - H)
@@ -157,22 +162,22 @@ def weights_transposed(params, cache, y):
 # --- State: what an earlier call left behind ------------------------------------------------------
 
 
-def clipped(params, cache, y, limit=0.01):
+def clipped(params: Params, cache: Params, y: np.ndarray, limit: float = 0.01) -> Arrays:
     grads = mlp.backward(params, cache, y)
     return {name: np.clip(gradient, -limit, limit) for name, gradient in grads.items()}
 
 
 class NotZeroed:
-    def __init__(self):
-        self.grads = {}
+    def __init__(self) -> None:
+        self.grads: Arrays = {}
 
-    def __call__(self, params, cache, y):
+    def __call__(self, params: Params, cache: Params, y: np.ndarray) -> Arrays:
         for name, gradient in mlp.backward(params, cache, y).items():
             self.grads[name] = self.grads.get(name, 0) + gradient  # added to the last call's
         return dict(self.grads)
 
 
-def other_batch(params, cache, y):
+def other_batch(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     _, last = mlp.forward(params, np.roll(X, 1, axis=0))
@@ -184,17 +189,17 @@ def other_batch(params, cache, y):
 # --- The settings ---------------------------------------------------------------------------------
 
 
-def zero_w2(params, X, y):
+def zero_w2(params: Arrays, X: np.ndarray, y: np.ndarray) -> None:
     """The output weights start at zero, as some initialisations have it."""
     params["W2"][...] = 0
 
 
-def rows_sum_to_one(params, X, y):
+def rows_sum_to_one(params: Arrays, X: np.ndarray, y: np.ndarray) -> None:
     """Inputs whose features are shares of a whole."""
     X[:, 1] = 1 - X[:, 0]
 
 
-def output_layer(problem):
+def output_layer(problem: Problem) -> Problem:
     """The same problem for W2 and b2 alone: the hidden layer is left out of the check."""
     loss, params, grads = problem
     hidden = {name: params[name] for name in ("W1", "b1")}
@@ -206,23 +211,23 @@ def output_layer(problem):
     )
 
 
-def concatenated_and_saturated(backward):
+def concatenated_and_saturated(backward: Backward) -> Callable[[int], Problem]:
     """Saturated hidden units, and one relative error for all the arrays laid end to end."""
 
-    def saturate(params, X, y):
+    def saturate(params: Arrays, X: np.ndarray, y: np.ndarray) -> None:
         params["b1"] += 25
 
-    def problem(seed):
+    def problem(seed: int) -> Problem:
         loss, params, grads = course_problem(backward, seed, prepare=saturate)
         return concatenated(loss, params, grads)
 
     return problem
 
 
-def second_call(calls):
+def second_call(calls: int) -> Callable[[int], Problem]:
     """Call a backward pass with a memory ``calls`` times, and check what the last call gives."""
 
-    def problem(seed):
+    def problem(seed: int) -> Problem:
         backward = NotZeroed()
         for _ in range(calls - 1):
             course_problem(backward, seed)

@@ -13,6 +13,9 @@ from gradlab.bugs.layers import OVERLAPPING, pooled
 from gradlab.bugs.networks import (
     COURSE,
     RELU,
+    Arrays,
+    Network,
+    Params,
     Problem,
     batch_norm,
     draw,
@@ -23,51 +26,51 @@ from gradlab.bugs.networks import (
 )
 
 
-def relu_backward(params, cache, y):
+def relu_backward(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, Z1, H, y_hat = cache["X"], cache["Z1"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     dZ1 = dy @ params["W2"].T * (Z1 > 0)
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
 
 
-def on_the_kink(params, X, y):
+def on_the_kink(params: Arrays, X: np.ndarray, y: np.ndarray) -> None:
     """A sample of zeros and zero biases: every pre-activation of that sample is exactly 0."""
     X[0] = 0
     params["b1"][...] = 0
 
 
-def near_the_kink(params, X, y):
+def near_the_kink(params: Arrays, X: np.ndarray, y: np.ndarray) -> None:
     """The pre-activation of one unit at the first sample is 5e-6, less than the step of 1e-5."""
     Z1 = X @ params["W1"] + params["b1"]
     params["b1"][0, 0] += 5e-6 - Z1[0, 0]
 
 
-def tie_at_one_sample(params, X, y):
+def tie_at_one_sample(params: Arrays, X: np.ndarray, y: np.ndarray) -> None:
     """The first two hidden units are equal at the first sample: their maximum has a kink."""
     Z1 = X[0] @ params["W1"]
     params["b1"][0, 1] = params["b1"][0, 0] + Z1[0] - Z1[1]
 
 
-def mask_redrawn_by_forward(seed):
+def mask_redrawn_by_forward(seed: int) -> Problem:
     """Dropout that draws a new mask whenever the loss is evaluated."""
     params, X, y = draw(seed)
     rng = np.random.RandomState(seed)
 
-    def redrawn():
+    def redrawn() -> Network:
         return dropout((rng.uniform(size=(len(y), 5)) < 0.6) / 0.6)
 
     grads = redrawn().at(params, X, y).grads
     return Problem(lambda p: redrawn().loss_function(X, y)(p), params, grads)
 
 
-def integer_weights(seed):
+def integer_weights(seed: int) -> Problem:
     """W1 holds whole numbers, in an array of integers: a step of eps becomes 0, or 1."""
     params, X, y = draw(seed)
     params["W1"] = np.random.RandomState(seed).permutation(np.arange(-5, 6))[:10].reshape(2, 5)
     return COURSE.at(params, X, y)
 
 
-def single_precision(seed):
+def single_precision(seed: int) -> Problem:
     """Everything in float32."""
     params, X, y = draw(seed)
     params = {name: array.astype(np.float32) for name, array in params.items()}
@@ -75,35 +78,35 @@ def single_precision(seed):
     return COURSE.at(params, X, y)
 
 
-def single_precision_inside(seed):
+def single_precision_inside(seed: int) -> Problem:
     """float64 outside, float32 inside: the loss casts what it is given."""
     params, X, y = draw(seed)
     loss = mlp.loss_function(X.astype(np.float32), y.astype(np.float32))
 
-    def casting_loss(params):
+    def casting_loss(params: Params) -> float:
         return loss({name: array.astype(np.float32) for name, array in params.items()})
 
     return Problem(casting_loss, params, COURSE.at(params, X, y).grads)
 
 
-def tiny_weights(params, X, y):
+def tiny_weights(params: Arrays, X: np.ndarray, y: np.ndarray) -> None:
     """Weights of scale 1e-4: the gradient of W1 is tiny beside the loss."""
     params["W1"] *= 1e-4
     params["W2"] *= 1e-4
 
 
-def at_a_minimum(params, X, y):
+def at_a_minimum(params: Arrays, X: np.ndarray, y: np.ndarray) -> None:
     """The targets are what the network predicts: loss and gradient are exactly zero."""
     y[...] = mlp.forward(params, X)[0]
 
 
-def bias_before_batch_norm(seed):
+def bias_before_batch_norm(seed: int) -> Problem:
     """A bias that batch normalisation subtracts again: its gradient is exactly zero."""
     params, X, y = draw(seed)
     inner = {"gamma": np.ones((1, 5)), "beta": np.zeros((1, 5))}
     network = batch_norm()
 
-    def centred(params):
+    def centred(params: Params) -> Arrays:
         # W1 and b1 as one array: a column of ones in front of the inputs.
         return inner | {
             "W1": np.concatenate([params["b1"], params["W1"]], axis=-2),

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from gradlab.bugs import course, false_alarms
-from gradlab.bugs.networks import COURSE, RELU, Problem, on
+from gradlab.bugs.networks import COURSE, RELU, Params, Problem, on
 from gradlab.differences import numerical_gradient
 from gradlab.judging import relative_error
 
@@ -56,7 +56,7 @@ def sweep(problem: Problem, steps: np.ndarray) -> np.ndarray:
     """
     loss, params, grads = problem
 
-    def end_to_end(arrays):
+    def end_to_end(arrays: Params) -> np.ndarray:
         return np.concatenate([np.ravel(arrays[name]) for name in params])
 
     return np.array(

@@ -8,32 +8,46 @@ two numbers: what the computation gives for the code with the mistake, and for t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from gradlab import mlp
 from gradlab.bugs.entry import INVISIBLE, Bug
 from gradlab.bugs.layers import draw_mask
-from gradlab.bugs.networks import COURSE, Network, draw, dropout, on, rows_summed
+from gradlab.bugs.networks import (
+    COURSE,
+    Arrays,
+    Network,
+    Params,
+    Problem,
+    draw,
+    dropout,
+    on,
+    rows_summed,
+)
 from gradlab.data import paraboloid, random_stream
+
+DrawMask = Callable[[int, tuple[int, ...]], np.ndarray]
+Update = Callable[[Arrays, Params], None]
 
 # --- The forward pass, followed by the backward pass ----------------------------------------------
 
 
-def forward_with_tanh(params, X):
+def forward_with_tanh(params: Params, X: np.ndarray) -> tuple[np.ndarray, Arrays]:
     H = np.tanh(X @ params["W1"] + params["b1"])  # the exercise says sigmoid
     y_hat = H @ params["W2"] + params["b2"]
     return y_hat, {"X": X, "H": H, "y_hat": y_hat}
 
 
-def backward_with_tanh(params, cache, y):
+def backward_with_tanh(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     dZ1 = dy @ params["W2"].T * (1 - H**2)
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
 
 
-def tanh_witness(seed):
+def tanh_witness(seed: int) -> tuple[float, float]:
     """The distance to one prediction worked out with a calculator's functions."""
     params, X, _ = draw(seed)
     by_hand = params["b2"][0, 0]
@@ -45,12 +59,12 @@ def tanh_witness(seed):
     )
 
 
-def loss_without_last_row(y_hat, y):
+def loss_without_last_row(y_hat: np.ndarray, y: np.ndarray) -> float | np.ndarray:
     errors = (y_hat - y)[..., :-1, :]  # a range that stops one too early
     return 0.5 * np.sum(errors**2, axis=(-2, -1)) / len(y)
 
 
-def backward_without_last_row(params, cache, y):
+def backward_without_last_row(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     y = y.copy()
     y[-1] = cache["y_hat"][-1]  # the same rows as in the loss
     return mlp.backward(params, cache, y)
@@ -59,10 +73,10 @@ def backward_without_last_row(params, cache, y):
 WITHOUT_LAST_ROW = Network(mlp.forward, backward_without_last_row, loss_without_last_row)
 
 
-def unused_samples_witness(seed):
+def unused_samples_witness(seed: int) -> tuple[float, float]:
     """How many samples can be moved without moving the loss."""
 
-    def unused(loss):
+    def unused(loss: Callable[[np.ndarray, np.ndarray], float]) -> int:
         params, X, y = draw(seed)
         y_hat, _ = mlp.forward(params, X)
         nudged = (y + np.eye(len(y))[:, [i]] for i in range(len(y)))
@@ -71,12 +85,12 @@ def unused_samples_witness(seed):
     return unused(loss_without_last_row), unused(mlp.loss)
 
 
-def broadcast_loss(y_hat, y):
+def broadcast_loss(y_hat: np.ndarray, y: np.ndarray) -> float | np.ndarray:
     errors = y_hat - y[:, 0]  # (N, 1) minus (N,) is (N, N)
     return 0.5 * np.sum(errors**2, axis=(-2, -1)) / errors.shape[-2] / errors.shape[-1]
 
 
-def broadcast_backward(params, cache, y):
+def broadcast_backward(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     mean_target = np.full(y.shape, np.mean(y))  # every prediction meets every target
     return mlp.backward(params, cache, mean_target)
 
@@ -84,7 +98,7 @@ def broadcast_backward(params, cache, y):
 BROADCAST = Network(mlp.forward, broadcast_backward, broadcast_loss)
 
 
-def broadcast_witness(seed):
+def broadcast_witness(seed: int) -> tuple[float, float]:
     """The distance to the loss added up sample by sample in a loop."""
     params, X, y = draw(seed)
     y_hat, _ = mlp.forward(params, X)
@@ -92,18 +106,18 @@ def broadcast_witness(seed):
     return abs(broadcast_loss(y_hat, y) - loop), abs(mlp.loss(y_hat, y) - loop)
 
 
-def loss_by_features(y_hat, y):
+def loss_by_features(y_hat: np.ndarray, y: np.ndarray) -> float | np.ndarray:
     return mlp.loss(y_hat, y) * len(y) / 2  # divided by the number of inputs, not of samples
 
 
-def backward_by_features(params, cache, y):
+def backward_by_features(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     return {k: g * len(y) / 2 for k, g in mlp.backward(params, cache, y).items()}
 
 
 BY_FEATURES = Network(mlp.forward, backward_by_features, loss_by_features)
 
 
-def wrong_count_witness(seed):
+def wrong_count_witness(seed: int) -> tuple[float, float]:
     """The loss of four predictions that are each 1 too large: 1/2, by hand."""
     y = np.zeros((4, 1))
     return loss_by_features(y + 1, y), mlp.loss(y + 1, y)
@@ -112,7 +126,7 @@ def wrong_count_witness(seed):
 # --- Initialisation -------------------------------------------------------------------------------
 
 
-def variance_as_std(sizes=(2, 5, 1), seed=0):
+def variance_as_std(sizes: tuple[int, int, int] = (2, 5, 1), seed: int = 0) -> Arrays:
     D, H, K = sizes
     rng = random_stream(seed)
     return {
@@ -123,7 +137,7 @@ def variance_as_std(sizes=(2, 5, 1), seed=0):
     }
 
 
-def variance_witness(seed):
+def variance_witness(seed: int) -> tuple[float, float]:
     """The spread of the initial weights of a wide layer, over the spread that is intended."""
     sizes = (100, 100, 1)
     return tuple(
@@ -132,17 +146,17 @@ def variance_witness(seed):
     )
 
 
-def equal_weights(sizes=(2, 5, 1), seed=0):
+def equal_weights(sizes: tuple[int, int, int] = (2, 5, 1), seed: int = 0) -> Arrays:
     params = mlp.init_params(sizes, seed)
     params["W1"][...] = 0.5  # every hidden unit is the same, and stays the same
     params["W2"][...] = 0.5
     return params
 
 
-def equal_units_witness(seed):
+def equal_units_witness(seed: int) -> tuple[float, float]:
     """How many different hidden units there are after training."""
 
-    def different_units(init):
+    def different_units(init: Callable[..., Arrays]) -> int:
         X, y = paraboloid(20, seed)
         params = init(seed=seed)
         mlp.train(params, X, y, steps=200)
@@ -152,10 +166,10 @@ def equal_units_witness(seed):
     return different_units(equal_weights), different_units(mlp.init_params)
 
 
-def at_start(init):
+def at_start(init: Callable[..., Arrays]) -> Callable[[int], Problem]:
     """A function from a seed to the problem at what ``init`` draws."""
 
-    def problem(seed):
+    def problem(seed: int) -> Problem:
         X, y = paraboloid(20, seed)
         return COURSE.at(init(seed=seed), X, y)
 
@@ -165,17 +179,17 @@ def at_start(init):
 # --- Dropout --------------------------------------------------------------------------------------
 
 
-def mask_not_rescaled(seed, shape, keep=0.6):
+def mask_not_rescaled(seed: int, shape: tuple[int, ...], keep: float = 0.6) -> np.ndarray:
     return (np.random.RandomState(seed).uniform(size=shape) < keep) * 1.0  # not divided by keep
 
 
-def rescaling_witness(seed):
+def rescaling_witness(seed: int) -> tuple[float, float]:
     """How far the mean over 1,000 training-mode outputs is from the test-mode output, relatively."""
     params, X, _ = draw(seed)
     _, cache = mlp.forward(params, X)
     hidden_part = cache["H"] @ params["W2"]
 
-    def distance(draw_a_mask):
+    def distance(draw_a_mask: DrawMask) -> float:
         masks = draw_a_mask(seed, (1000, *cache["H"].shape))
         mean = np.mean((cache["H"] * masks) @ params["W2"], axis=0)
         return float(np.linalg.norm(mean - hidden_part) / np.linalg.norm(hidden_part))
@@ -183,12 +197,12 @@ def rescaling_witness(seed):
     return distance(mask_not_rescaled), distance(draw_mask)
 
 
-def one_mask_for_all(seed, shape, keep=0.6):
+def one_mask_for_all(seed: int, shape: tuple[int, ...], keep: float = 0.6) -> np.ndarray:
     row = draw_mask(seed, (1, shape[1]), keep)
     return np.repeat(row, shape[0], axis=0)  # the same units are dropped for every sample
 
 
-def one_mask_witness(seed):
+def one_mask_witness(seed: int) -> tuple[float, float]:
     """How many different masks there are in a batch of 20."""
     return tuple(
         len({tuple(row) for row in draw_a_mask(seed, (20, 5))})
@@ -196,10 +210,10 @@ def one_mask_witness(seed):
     )
 
 
-def masked(draw_a_mask):
+def masked(draw_a_mask: DrawMask) -> Callable[[int], Problem]:
     """A function from a seed to a problem with dropout, the mask drawn once and held."""
 
-    def problem(seed):
+    def problem(seed: int) -> Problem:
         params, X, y = draw(seed)
         return dropout(draw_a_mask(seed, (len(y), 5))).at(params, X, y)
 
@@ -209,20 +223,20 @@ def masked(draw_a_mask):
 # --- Data -----------------------------------------------------------------------------------------
 
 
-def shuffled_labels(samples, seed):
+def shuffled_labels(samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     X, y = paraboloid(samples, seed)
     return np.random.RandomState(seed).permutation(X), y  # X is shuffled, y is not
 
 
-def shuffled_problem(seed):
+def shuffled_problem(seed: int) -> Problem:
     X, y = shuffled_labels(20, seed)
     return COURSE.at(mlp.init_params(seed=seed), X, y)
 
 
-def held_out_witness(seed):
+def held_out_witness(seed: int) -> tuple[float, float]:
     """The loss on fresh samples after training, over that of always predicting their mean."""
 
-    def held_out(samples):
+    def held_out(samples: tuple[np.ndarray, np.ndarray]) -> float:
         X, y = samples
         params = mlp.init_params(seed=seed)
         mlp.train(params, X, y, steps=1000, learning_rate=1.0)
@@ -235,32 +249,36 @@ def held_out_witness(seed):
 # --- The update -----------------------------------------------------------------------------------
 
 
-def ascent(params, grads, learning_rate=0.1):
+def ascent(params: Arrays, grads: Params, learning_rate: float = 0.1) -> None:
     for name in params:
         params[name] += learning_rate * grads[name]  # uphill
 
 
-def update_per_sample(params, grads, learning_rate=0.1, samples=20):
+def update_per_sample(
+    params: Arrays, grads: Params, learning_rate: float = 0.1, samples: int = 20
+) -> None:
     for _ in range(samples):  # inside the loop over the samples, with the gradient of the batch
         for name in params:
             params[name] -= learning_rate * grads[name]
 
 
-def decay_upwards(params, grads, learning_rate=0.1, decay=0.1):
+def decay_upwards(
+    params: Arrays, grads: Params, learning_rate: float = 0.1, decay: float = 0.1
+) -> None:
     for name in params:
         params[name] -= learning_rate * (grads[name] - decay * params[name])  # should be + decay
 
 
-def descent(params, grads, learning_rate=0.1):
+def descent(params: Arrays, grads: Params, learning_rate: float = 0.1) -> None:
     """The right update."""
     for name in params:
         params[name] -= learning_rate * grads[name]
 
 
-def bowl_witness(seed):
+def bowl_witness(seed: int) -> tuple[float, float]:
     """The distance to the minimum of a quadratic bowl after 20 steps, over that at the start."""
 
-    def distance(update):
+    def distance(update: Update) -> float:
         w = {"w": np.random.RandomState(seed).normal(size=3)}
         start = np.linalg.norm(w["w"])
         for _ in range(20):
@@ -270,10 +288,10 @@ def bowl_witness(seed):
     return distance(ascent), distance(descent)
 
 
-def step_length_witness(seed):
+def step_length_witness(seed: int) -> tuple[float, float]:
     """The length of one step, in units of the learning rate times the gradient."""
 
-    def length(update):
+    def length(update: Update) -> float:
         w, gradient = {"w": np.zeros(3)}, {"w": np.random.RandomState(seed).normal(size=3)}
         update(w, gradient)
         return float(np.linalg.norm(w["w"]) / np.linalg.norm(0.1 * gradient["w"]))
@@ -281,10 +299,10 @@ def step_length_witness(seed):
     return length(update_per_sample), length(descent)
 
 
-def decay_witness(seed):
+def decay_witness(seed: int) -> tuple[float, float]:
     """The norm of the weights after 30 steps without a gradient, over that at the start."""
 
-    def growth(sign):
+    def growth(sign: int) -> float:
         w = {"w": np.random.RandomState(seed).normal(size=3)}
         start = np.linalg.norm(w["w"])
         for _ in range(30):

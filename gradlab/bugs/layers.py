@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from gradlab.bugs.entry import CAUGHT, HIDDEN, Bug
 from gradlab.bugs.networks import (
     SOFTMAX,
     TIED,
+    Arrays,
+    Backward,
     Network,
+    Params,
+    Prepare,
+    Problem,
     batch_norm,
     batch_statistics,
     draw,
@@ -23,7 +30,7 @@ from gradlab.bugs.networks import (
 # --- Softmax --------------------------------------------------------------------------------------
 
 
-def softmax_diagonal(params, cache, y):
+def softmax_diagonal(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, p = cache["X"], cache["H"], cache["p"]
     dp = -y / p / len(y)
     dscores = dp * p * (1 - p)  # only the diagonal of the Jacobian diag(p) - p p^T
@@ -36,7 +43,7 @@ def softmax_diagonal(params, cache, y):
     }
 
 
-def softmax_twice(params, cache, y):
+def softmax_twice(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, p = cache["X"], cache["H"], cache["p"]
     dscores = (p - y) * p * (1 - p) / len(y)  # p - y has the softmax in it already
     dZ1 = dscores @ params["W2"].T * H * (1 - H)
@@ -48,7 +55,7 @@ def softmax_twice(params, cache, y):
     }
 
 
-def softmax_wrong_loss(params, cache, y):
+def softmax_wrong_loss(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, p = cache["X"], cache["H"], cache["p"]
     dp = (-y / p + (1 - y) / (1 - p)) / len(y)  # of the cross-entropy class by class ...
     dscores = dp * p * (1 - p)  # ... and the diagonal alone: together p - y, of another loss
@@ -61,15 +68,15 @@ def softmax_wrong_loss(params, cache, y):
     }
 
 
-def per_class_cross_entropy(p, y):
+def per_class_cross_entropy(p: np.ndarray, y: np.ndarray) -> float | np.ndarray:
     """``-1/N sum (y log p + (1 - y) log(1 - p))``: one binary cross-entropy for each class."""
     return -np.sum(y * np.log(p) + (1 - y) * np.log(1 - p), axis=(-2, -1)) / len(y)
 
 
-def classify(backward, network=SOFTMAX):
+def classify(backward: Backward, network: Network = SOFTMAX) -> Callable[[int], Problem]:
     """A function from a seed to a problem with three classes, a few samples of each."""
 
-    def problem(seed):
+    def problem(seed: int) -> Problem:
         params, X, y = draw(seed, sizes=(2, 5, 3))
         return network.at(params, X, np.eye(3)[np.arange(len(y)) % 3], backward)
 
@@ -79,7 +86,7 @@ def classify(backward, network=SOFTMAX):
 # --- Batch normalisation --------------------------------------------------------------------------
 
 
-def batch_norm_constant_statistics(params, cache, y):
+def batch_norm_constant_statistics(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, Zn, std, H, y_hat = (cache[name] for name in ("X", "Zn", "std", "H", "y_hat"))
     dy = (y_hat - y) / len(y)
     dA = dy @ params["W2"].T * H * (1 - H)
@@ -93,7 +100,7 @@ def batch_norm_constant_statistics(params, cache, y):
     }
 
 
-def batch_norm_missing_gamma(params, cache, y):
+def batch_norm_missing_gamma(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, Zn, std, H, y_hat = (cache[name] for name in ("X", "Zn", "std", "H", "y_hat"))
     dy = (y_hat - y) / len(y)
     dA = dy @ params["W2"].T * H * (1 - H)
@@ -108,10 +115,12 @@ def batch_norm_missing_gamma(params, cache, y):
     }
 
 
-def normalised(backward, test_time=False, gamma_of_one=False):
+def normalised(
+    backward: Backward, test_time: bool = False, gamma_of_one: bool = False
+) -> Callable[[int], Problem]:
     """A function from a seed to a problem with batch normalisation."""
 
-    def problem(seed):
+    def problem(seed: int) -> Problem:
         params, X, y = draw(seed)
         gamma = np.ones((1, 5)) if gamma_of_one else np.abs(params["W2"].T) + 0.5
         params = {
@@ -130,7 +139,7 @@ def normalised(backward, test_time=False, gamma_of_one=False):
 # --- Dropout --------------------------------------------------------------------------------------
 
 
-def mask_forgotten(params, cache, y):
+def mask_forgotten(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, mask, y_hat = cache["X"], cache["H"], cache["mask"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     dH = dy @ params["W2"].T  # not multiplied by the mask
@@ -139,7 +148,7 @@ def mask_forgotten(params, cache, y):
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": dW2, "b2": rows_summed(dy)}
 
 
-def mask_redrawn(params, cache, y):
+def mask_redrawn(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, mask, y_hat = cache["X"], cache["H"], cache["mask"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     redrawn = np.random.RandomState(len(y)).permutation(mask.ravel()).reshape(mask.shape)
@@ -149,7 +158,7 @@ def mask_redrawn(params, cache, y):
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": dW2, "b2": rows_summed(dy)}
 
 
-def derivative_after_mask(params, cache, y):
+def derivative_after_mask(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, mask, y_hat = cache["X"], cache["H"], cache["mask"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     dropped = H * mask  # dropout has rescaled the cached activation in place
@@ -158,15 +167,15 @@ def derivative_after_mask(params, cache, y):
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": dropped.T @ dy, "b2": rows_summed(dy)}
 
 
-def draw_mask(seed, shape, keep=0.6):
+def draw_mask(seed: int, shape: tuple[int, ...], keep: float = 0.6) -> np.ndarray:
     """A dropout mask of 0 and 1 / keep."""
     return (np.random.RandomState(seed).uniform(size=shape) < keep) / keep
 
 
-def with_mask(backward, keep=0.6):
+def with_mask(backward: Backward, keep: float = 0.6) -> Callable[[int], Problem]:
     """A function from a seed to a problem with dropout; the mask is drawn once and held."""
 
-    def problem(seed):
+    def problem(seed: int) -> Problem:
         params, X, y = draw(seed)
         return dropout(draw_mask(seed, (len(y), 5), keep)).at(params, X, y, backward)
 
@@ -176,7 +185,7 @@ def with_mask(backward, keep=0.6):
 # --- Shared values --------------------------------------------------------------------------------
 
 
-def tied_overwritten(params, cache, y):
+def tied_overwritten(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, X_hat = cache["X"], cache["H"], cache["X_hat"]
     dX_hat = (X_hat - y) / len(y)
     grads = {"W1": dX_hat.T @ H, "b2": rows_summed(dX_hat)}
@@ -186,14 +195,14 @@ def tied_overwritten(params, cache, y):
     return grads
 
 
-def autoencoder(seed):
+def autoencoder(seed: int) -> Problem:
     """The problem of an autoencoder with tied weights: the target is the input."""
     params, X, _ = draw(seed)
     params = {"W1": params["W1"], "b1": params["b1"], "b2": params["b1"][:, :2].copy()}
     return TIED.at(params, X, X, tied_overwritten)
 
 
-def upstream_overwritten(params, cache, y):
+def upstream_overwritten(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, Z1, H, y_hat = (cache[name] for name in ("X", "Z1", "H", "y_hat"))
     dy = (y_hat - y) / len(y)
     dH = dy @ params["W2"].T
@@ -203,7 +212,7 @@ def upstream_overwritten(params, cache, y):
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
 
 
-def max_pool_overwritten(params, cache, y):
+def max_pool_overwritten(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, P, windows, y_hat = (cache[name] for name in ("X", "H", "P", "windows", "y_hat"))
     dy = (y_hat - y) / len(y)
     dP = dy @ params["W2"].T
@@ -216,16 +225,20 @@ def max_pool_overwritten(params, cache, y):
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": P.T @ dy, "b2": rows_summed(dy)}
 
 
-def pooled(windows, backward=None, prepare=None):
+def pooled(
+    windows: tuple[tuple[int, ...], ...],
+    backward: Backward | None = None,
+    prepare: Prepare | None = None,
+) -> Callable[[int], Problem]:
     """A function from a seed to a problem with max-pooling over windows of the hidden units."""
-    windows = np.array(windows)
+    units = np.array(windows)
 
-    def problem(seed):
-        params, X, y = draw(seed, sizes=(2, windows.max() + 1, 1))
-        params["W2"] = params["W2"][: len(windows)].copy()
+    def problem(seed: int) -> Problem:
+        params, X, y = draw(seed, sizes=(2, units.max() + 1, 1))
+        params["W2"] = params["W2"][: len(units)].copy()
         if prepare is not None:
             prepare(params, X, y)
-        return max_pool(windows).at(params, X, y, backward)
+        return max_pool(units).at(params, X, y, backward)
 
     return problem
 

@@ -14,14 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab import mlp
-from gradlab.bugs.networks import Backward, Params, rows_summed
+from gradlab.bugs.networks import Arrays, Backward, Params, rows_summed
 from gradlab.data import random_stream
 
 __all__ = ["FAMILIES", "Diagnosis", "answer", "mystery"]
 
 STREAM = 6  # a new number makes new mysteries of all seeds
-
-Grads = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -59,37 +57,37 @@ class Family:
     evidence: str
     places: tuple[str, ...]
     amounts: tuple[float, float]
-    backward: Callable[[Params, Params, np.ndarray, str, float], Grads]
+    backward: Callable[[Params, Params, np.ndarray, str, float], Arrays]
 
 
-def factor(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Grads:
+def factor(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Arrays:
     grads = mlp.backward(params, cache, y)
     grads[where] = amount * grads[where]
     return grads
 
 
-def sign(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Grads:
+def sign(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Arrays:
     grads = mlp.backward(params, cache, y)
     grads[where] = -amount * grads[where]
     return grads
 
 
-def output(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Grads:
+def output(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Arrays:
     return {name: amount * g for name, g in mlp.backward(params, cache, y).items()}
 
 
-def penalty(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Grads:
+def penalty(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Arrays:
     grads = mlp.backward(params, cache, y)
     grads[where] = grads[where] + amount * params[where]
     return grads
 
 
-def updated(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Grads:
+def updated(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Arrays:
     dW2 = mlp.backward(params, cache, y)["W2"]
     return mlp.backward(dict(params) | {"W2": params["W2"] - amount * dW2}, cache, y)
 
 
-def slope(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Grads:
+def slope(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Arrays:
     X, H = cache["X"], cache["H"]
     grads = mlp.backward(params, cache, y)
     dH = (cache["y_hat"] - y) / len(y) @ params["W2"].T
@@ -97,7 +95,7 @@ def slope(params: Params, cache: Params, y: np.ndarray, where: str, amount: floa
     return grads | {"W1": X.T @ dZ1, "b1": rows_summed(dZ1)}
 
 
-def clipping(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Grads:
+def clipping(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Arrays:
     grads = mlp.backward(params, cache, y)
     second_largest = np.sort(np.abs(grads[where]), axis=None)[-2:][0]
     limit = amount * second_largest
@@ -105,7 +103,7 @@ def clipping(params: Params, cache: Params, y: np.ndarray, where: str, amount: f
     return grads
 
 
-def one_entry(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Grads:
+def one_entry(params: Params, cache: Params, y: np.ndarray, where: str, amount: float) -> Arrays:
     grads = mlp.backward(params, cache, y)
     grads[where] = grads[where].copy()
     largest = np.unravel_index(np.argmax(np.abs(grads[where])), grads[where].shape)
@@ -223,7 +221,7 @@ def mystery(seed: int) -> Backward:
     secret = answer(seed)
     spoiled = FAMILIES[secret.family].backward
 
-    def backward(params: Params, cache: Params, y: np.ndarray) -> Grads:
+    def backward(params: Params, cache: Params, y: np.ndarray) -> Arrays:
         return spoiled(params, cache, y, secret.where, secret.amount)
 
     return backward

@@ -8,26 +8,27 @@ perturbed parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradlab import mlp
 from gradlab.data import paraboloid, random_stream
+from gradlab.perturbation import Loss, Params
 
-Params = Mapping[str, np.ndarray]
-Backward = Callable[[Params, Params, np.ndarray], Mapping[str, np.ndarray]]
-Prepare = Callable[[dict[str, np.ndarray], np.ndarray, np.ndarray], None]
+Arrays = dict[str, np.ndarray]
+Backward = Callable[[Params, Params, np.ndarray], Params]
+Prepare = Callable[[Arrays, np.ndarray, np.ndarray], None]
 
 
 class Problem(NamedTuple):
     """What a gradient check is given: a loss, the point, and the gradient under suspicion there."""
 
-    loss: Callable[[Params], float | np.ndarray]
-    params: dict[str, np.ndarray]
-    grads: Mapping[str, np.ndarray]
+    loss: Loss
+    params: Arrays
+    grads: Params
 
 
 def _no_penalty(params: Params) -> float:
@@ -42,18 +43,18 @@ class Network:
     a batch; ``penalty(params)`` is added to it.
     """
 
-    forward: Callable[[Params, np.ndarray], tuple[np.ndarray, dict[str, np.ndarray]]]
+    forward: Callable[[Params, np.ndarray], tuple[np.ndarray, Arrays]]
     backward: Backward
     output_loss: Callable[[np.ndarray, np.ndarray], float | np.ndarray] = mlp.loss
     penalty: Callable[[Params], float | np.ndarray] = _no_penalty
 
-    def loss_function(self, X: np.ndarray, y: np.ndarray) -> Callable[[Params], float | np.ndarray]:
+    def loss_function(self, X: np.ndarray, y: np.ndarray) -> Loss:
         """The loss as a function of the parameters alone."""
         return lambda params: self.output_loss(self.forward(params, X)[0], y) + self.penalty(params)
 
     def at(
         self,
-        params: dict[str, np.ndarray],
+        params: Arrays,
         X: np.ndarray,
         y: np.ndarray,
         backward: Backward | None = None,
@@ -68,7 +69,7 @@ def draw(
     seed: int | np.random.RandomState = 0,
     samples: int = 20,
     sizes: tuple[int, int, int] = (2, 5, 1),
-) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+) -> tuple[Arrays, np.ndarray, np.ndarray]:
     """Parameters, inputs and targets to check at: ``params``, ``X`` (N, 2), ``y`` (N, 1).
 
     The biases are random too: where a bias is zero, a mistake in its penalty cannot show.
@@ -115,7 +116,9 @@ def course_problem(
     return (network or COURSE).at(params, X, y, backward)
 
 
-def on(network: Network, backward: Backward | None = None, **changes) -> Callable[[int], Problem]:
+def on(
+    network: Network, backward: Backward | None = None, **changes: Any
+) -> Callable[[int], Problem]:
     """A function from a seed to the problem of checking ``backward`` on ``network``.
 
     ``backward`` is the network's own by default; ``changes`` are those of :func:`course_problem`.
@@ -127,13 +130,13 @@ def on(network: Network, backward: Backward | None = None, **changes) -> Callabl
 def dense(activation: Callable, derivative: Callable) -> Network:
     """The course's network with another activation; ``derivative(Z1)`` is that of the activation."""
 
-    def forward(params, X):
+    def forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, Arrays]:
         Z1 = X @ params["W1"] + params["b1"]
         H = activation(Z1)
         y_hat = H @ params["W2"] + params["b2"]
         return y_hat, {"X": X, "Z1": Z1, "H": H, "y_hat": y_hat}
 
-    def backward(params, cache, y):
+    def backward(params: Params, cache: Params, y: np.ndarray) -> Arrays:
         X, Z1, H, y_hat = cache["X"], cache["Z1"], cache["H"], cache["y_hat"]
         dy = (y_hat - y) / len(y)
         dZ1 = dy @ params["W2"].T * derivative(Z1)
@@ -168,10 +171,10 @@ GELU = dense(gelu, gelu_slope)
 def penalised(penalty: Callable, slope: Callable, names: tuple[str, ...] = ("W1", "W2")) -> Network:
     """The course's network with ``penalty(a)`` summed over all entries of the arrays ``names``."""
 
-    def total(params):
+    def total(params: Params) -> float | np.ndarray:
         return sum(np.sum(penalty(params[name]), axis=(-2, -1)) for name in names)
 
-    def backward(params, cache, y):
+    def backward(params: Params, cache: Params, y: np.ndarray) -> Arrays:
         grads = mlp.backward(params, cache, y)
         for name in names:
             grads[name] = grads[name] + slope(params[name])
@@ -196,13 +199,13 @@ def dropout(mask: np.ndarray) -> Network:
     The mask holds 0 and 1 / keep, so that nothing needs rescaling at test time.
     """
 
-    def forward(params, X):
+    def forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, Arrays]:
         y_hat, cache = mlp.forward(params, X)
         H = cache["H"]
         y_hat = (H * mask) @ params["W2"] + params["b2"]
         return y_hat, {"X": X, "H": H, "mask": mask, "y_hat": y_hat}
 
-    def backward(params, cache, y):
+    def backward(params: Params, cache: Params, y: np.ndarray) -> Arrays:
         X, H, mask, y_hat = cache["X"], cache["H"], cache["mask"], cache["y_hat"]
         dy = (y_hat - y) / len(y)
         dH = dy @ params["W2"].T * mask
@@ -222,7 +225,7 @@ def batch_norm(statistics: tuple[np.ndarray, np.ndarray] | None = None) -> Netwo
     use at test time; without it they are those of the batch.
     """
 
-    def forward(params, X):
+    def forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, Arrays]:
         Z1 = X @ params["W1"]
         mean, std = batch_statistics(Z1) if statistics is None else statistics
         Zn = (Z1 - mean) / std
@@ -230,7 +233,7 @@ def batch_norm(statistics: tuple[np.ndarray, np.ndarray] | None = None) -> Netwo
         y_hat = H @ params["W2"] + params["b2"]
         return y_hat, {"X": X, "Zn": Zn, "std": std, "H": H, "y_hat": y_hat}
 
-    def backward(params, cache, y):
+    def backward(params: Params, cache: Params, y: np.ndarray) -> Arrays:
         X, Zn, std, H, y_hat = (cache[name] for name in ("X", "Zn", "std", "H", "y_hat"))
         dy = (y_hat - y) / len(y)
         dA = dy @ params["W2"].T * H * (1 - H)
@@ -264,14 +267,14 @@ def cross_entropy(p: np.ndarray, y: np.ndarray) -> float | np.ndarray:
     return -np.sum(y * np.log(p), axis=(-2, -1)) / len(y)
 
 
-def softmax_forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def softmax_forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, Arrays]:
     """The course's network with a softmax on its outputs."""
     scores, cache = mlp.forward(params, X)
     p = softmax(scores)
     return p, {"X": X, "H": cache["H"], "p": p}
 
 
-def softmax_backward(params: Params, cache: Params, y: np.ndarray) -> dict[str, np.ndarray]:
+def softmax_backward(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     """The gradient of the cross-entropy of the softmax."""
     X, H, p = cache["X"], cache["H"], cache["p"]
     dscores = (p - y) / len(y)
@@ -287,14 +290,14 @@ def softmax_backward(params: Params, cache: Params, y: np.ndarray) -> dict[str, 
 SOFTMAX = Network(softmax_forward, softmax_backward, cross_entropy)
 
 
-def tied_forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def tied_forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, Arrays]:
     """An autoencoder whose decoder is the encoder transposed; parameters W1, b1, b2."""
     H = mlp.sigmoid(X @ params["W1"] + params["b1"])
     X_hat = H @ np.swapaxes(params["W1"], -1, -2) + params["b2"]
     return X_hat, {"X": X, "H": H, "X_hat": X_hat}
 
 
-def tied_backward(params: Params, cache: Params, y: np.ndarray) -> dict[str, np.ndarray]:
+def tied_backward(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     """W1 is used twice, and its gradient is the sum of both uses."""
     X, H, X_hat = cache["X"], cache["H"], cache["X_hat"]
     dX_hat = (X_hat - y) / len(y)
@@ -310,13 +313,13 @@ TIED = Network(tied_forward, tied_backward)
 def residual(skip: float) -> Network:
     """``relu(Z1) + skip * Z1`` as the hidden layer: a skip connection around the activation."""
 
-    def forward(params, X):
+    def forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, Arrays]:
         Z1 = X @ params["W1"] + params["b1"]
         H = np.maximum(Z1, 0) + skip * Z1
         y_hat = H @ params["W2"] + params["b2"]
         return y_hat, {"X": X, "Z1": Z1, "H": H, "y_hat": y_hat, "skip": skip}
 
-    def backward(params, cache, y):
+    def backward(params: Params, cache: Params, y: np.ndarray) -> Arrays:
         X, Z1, H, y_hat = (cache[name] for name in ("X", "Z1", "H", "y_hat"))
         dy = (y_hat - y) / len(y)
         dH = dy @ params["W2"].T
@@ -329,13 +332,13 @@ def residual(skip: float) -> Network:
 def max_pool(windows: np.ndarray) -> Network:
     """The largest hidden unit of each window; ``windows`` (P, width) holds unit numbers, W2 (P, 1)."""
 
-    def forward(params, X):
+    def forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, Arrays]:
         H = mlp.sigmoid(X @ params["W1"] + params["b1"])
         P = np.max(H[..., windows], axis=-1)
         y_hat = P @ params["W2"] + params["b2"]
         return y_hat, {"X": X, "H": H, "P": P, "windows": windows, "y_hat": y_hat}
 
-    def backward(params, cache, y):
+    def backward(params: Params, cache: Params, y: np.ndarray) -> Arrays:
         X, H, P, windows, y_hat = (cache[name] for name in ("X", "H", "P", "windows", "y_hat"))
         dy = (y_hat - y) / len(y)
         dP = dy @ params["W2"].T
@@ -355,7 +358,7 @@ def rows_summed(dZ: np.ndarray) -> np.ndarray:
     return np.sum(dZ, axis=0, keepdims=True)
 
 
-def concatenated(loss, params: dict[str, np.ndarray], grads: Mapping[str, np.ndarray]) -> Problem:
+def concatenated(loss: Loss, params: Arrays, grads: Params) -> Problem:
     """The same problem with all the arrays laid end to end in one, as some checks have it."""
     bounds = np.cumsum([params[name].size for name in params])[:-1]
 
@@ -368,7 +371,7 @@ def concatenated(loss, params: dict[str, np.ndarray], grads: Mapping[str, np.nda
             }
         )
 
-    def end_to_end(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def end_to_end(arrays: Params) -> Arrays:
         return {"all": np.concatenate([arrays[name].ravel() for name in params])}
 
     return Problem(loss_of_vector, end_to_end(params), end_to_end(grads))

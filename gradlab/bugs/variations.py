@@ -14,7 +14,10 @@ from gradlab.bugs.networks import (
     GELU,
     RELU,
     TANH,
+    Arrays,
     Network,
+    Params,
+    Problem,
     course_problem,
     l1,
     l2,
@@ -25,28 +28,28 @@ from gradlab.bugs.networks import (
 # --- Activations ----------------------------------------------------------------------------------
 
 
-def tanh_for_derivative(params, cache, y):
+def tanh_for_derivative(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     dZ1 = dy @ params["W2"].T * H  # tanh itself; its derivative is 1 - H**2
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
 
 
-def relu_tests_output(params, cache, y):
+def relu_tests_output(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     dZ1 = dy @ params["W2"].T * (H >= 0)  # the output of a ReLU is never negative
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
 
 
-def relu_of_gradient(params, cache, y):
+def relu_of_gradient(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     dZ1 = np.maximum(dy @ params["W2"].T, 0) * (H > 0)  # the gradient is clipped as well
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
 
 
-def gelu_exact_derivative(params, cache, y):
+def gelu_exact_derivative(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     X, Z1, H, y_hat = cache["X"], cache["Z1"], cache["H"], cache["y_hat"]
     dy = (y_hat - y) / len(y)
     cumulative = 0.5 * (1 + np.vectorize(math.erf)(Z1 / np.sqrt(2)))
@@ -55,14 +58,14 @@ def gelu_exact_derivative(params, cache, y):
     return {"W1": X.T @ dZ1, "b1": rows_summed(dZ1), "W2": H.T @ dy, "b2": rows_summed(dy)}
 
 
-def all_active(params, X, y):
+def all_active(params: Arrays, X: np.ndarray, y: np.ndarray) -> None:
     """Every ReLU on: positive weights and biases on positive inputs."""
     X[...] = np.abs(X)
     params["W1"][...] = np.abs(params["W1"])
     params["b1"][...] = np.abs(params["b1"]) + 0.1
 
 
-def all_dead(params, X, y):
+def all_dead(params: Arrays, X: np.ndarray, y: np.ndarray) -> None:
     """Every ReLU off, at every sample."""
     params["b1"] -= 10
 
@@ -70,52 +73,60 @@ def all_dead(params, X, y):
 # --- Penalties ------------------------------------------------------------------------------------
 
 
-def penalty_forgotten(params, cache, y):
+def penalty_forgotten(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     return mlp.backward(params, cache, y)  # the loss has an L2 term
 
 
-def penalty_not_in_loss(params, cache, y, strength=0.1):
+def penalty_not_in_loss(
+    params: Params, cache: Params, y: np.ndarray, strength: float = 0.1
+) -> Arrays:
     grads = mlp.backward(params, cache, y)
     for name in ("W1", "W2"):
         grads[name] = grads[name] + strength * params[name]  # the loss has no L2 term
     return grads
 
 
-def bias_penalty_forgotten(params, cache, y, strength=0.1):
+def bias_penalty_forgotten(
+    params: Params, cache: Params, y: np.ndarray, strength: float = 0.1
+) -> Arrays:
     grads = mlp.backward(params, cache, y)
     for name in ("W1", "W2"):  # the loss penalises b1 and b2 too
         grads[name] = grads[name] + strength * params[name]
     return grads
 
 
-def l1_as_l2(params, cache, y, strength=0.1):
+def l1_as_l2(params: Params, cache: Params, y: np.ndarray, strength: float = 0.1) -> Arrays:
     grads = mlp.backward(params, cache, y)
     for name in ("W1", "W2"):
         grads[name] = grads[name] + strength * params[name]  # the slope of |w| is sign(w)
     return grads
 
 
-def l1_halved_in_loss(params, cache, y, strength=0.1):
+def l1_halved_in_loss(
+    params: Params, cache: Params, y: np.ndarray, strength: float = 0.1
+) -> Arrays:
     grads = mlp.backward(params, cache, y)
     for name in ("W1", "W2"):
         grads[name] = grads[name] + strength * np.sign(params[name])  # the loss has strength / 2
     return grads
 
 
-def penalty_per_sample(params, cache, y, strength=0.1):
+def penalty_per_sample(
+    params: Params, cache: Params, y: np.ndarray, strength: float = 0.1
+) -> Arrays:
     grads = mlp.backward(params, cache, y)
     for name in ("W1", "W2"):  # the loss adds the penalty once for each sample
         grads[name] = grads[name] + strength * params[name]
     return grads
 
 
-def penalty_times_samples(seed, samples=20):
+def penalty_times_samples(seed: int, samples: int = 20) -> Problem:
     """The problem of a loss that adds its penalty inside the loop over the samples."""
     network = l2(0.1 * samples)
     return course_problem(penalty_per_sample, seed, samples, network=network)
 
 
-def zero_biases(params, X, y):
+def zero_biases(params: Arrays, X: np.ndarray, y: np.ndarray) -> None:
     """Biases as they are initialised."""
     params["b1"][...] = 0
     params["b2"][...] = 0
@@ -124,13 +135,13 @@ def zero_biases(params, X, y):
 # --- A parameter that is never used ---------------------------------------------------------------
 
 
-def forward_without_bias(params, X):
+def forward_without_bias(params: Params, X: np.ndarray) -> tuple[np.ndarray, Arrays]:
     H = mlp.sigmoid(X @ params["W1"])  # b1 is not added
     y_hat = H @ params["W2"] + params["b2"]
     return y_hat, {"X": X, "H": H, "y_hat": y_hat}
 
 
-def no_bias_gradient(params, cache, y):
+def no_bias_gradient(params: Params, cache: Params, y: np.ndarray) -> Arrays:
     return mlp.backward(params, cache, y) | {"b1": np.zeros_like(params["b1"])}
 
 

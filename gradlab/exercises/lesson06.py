@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -125,7 +125,7 @@ def judge_unused_samples(function: Any) -> str:
     return "It finds the sample that an off-by-one lost, which no gradient check can do."
 
 
-def _loss_that_ignores(rows: list[int]):
+def _loss_that_ignores(rows: list[int]) -> Callable[[np.ndarray, np.ndarray], float]:
     def loss(y_hat: np.ndarray, y: np.ndarray) -> float:
         if len(y_hat) != SAMPLES or len(y) != SAMPLES:
             raise ValueError(f"this loss takes all {SAMPLES} samples: move one, leave none out")

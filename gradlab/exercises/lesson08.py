@@ -124,7 +124,7 @@ def judge_halving(answer: Any) -> str:
 class Interview:
     """Answers as ``suspicious`` does, counts the questions, and keeps who is still suspected."""
 
-    def __init__(self, n: int, culprit: int):
+    def __init__(self, n: int, culprit: int) -> None:
         self.n, self.culprit, self.questions = n, culprit, 0
         self.suspects = np.ones(n, dtype=bool)
 

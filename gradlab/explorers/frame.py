@@ -72,7 +72,7 @@ class Scene:
     width, height = 7.6, 4.2  # inches, of 100 pixels on the page
     text_lines = 2  # of words; the room for them is kept, so that nothing below jumps
 
-    def __init__(self, dpi: float = DPI):
+    def __init__(self, dpi: float = DPI) -> None:
         with style.house_style():
             self.figure = Figure(figsize=(self.width, self.height), dpi=dpi)
             self._canvas = FigureCanvasAgg(self.figure)
@@ -178,7 +178,7 @@ class Explorer(widgets.VBox):
         task: str,
         alt: str,
         beside: Sequence[widgets.Widget] = (),
-    ):
+    ) -> None:
         self.scene = scene
         self.controls = dict(controls)
         self.alt = style.alt_text(alt)
