@@ -69,7 +69,7 @@ def test_one_suspect_is_right_and_the_other_is_not():
 
 
 def test_the_loss_before_any_nudge():
-    says("01", "the loss is about 0.1 at the start", "That is why 21 numbers")
+    says("01", "the loss is about 0.1 at the start", "That is why 21 slopes")
     params = mlp.init_params(seed=0)
     assert 0.1 < mlp.loss_function(X, y)(params) < 0.15
     assert sum(array.size for array in params.values()) == 21
@@ -193,6 +193,25 @@ def test_equal_units_stay_equal():
     assert history[-1] > 0.04
     assert np.ptp(equal["W1"], axis=1).max() < 1e-6
     assert np.all(equal["W1"][0] < 0) and np.all(equal["W1"][1] > 0)  # towards the upper left
+
+
+def test_a_low_loss_before_training_promises_nothing():
+    says("02", "is luck: it says next to nothing about the loss after it")
+    drawn = [mlp.init_params(seed=seed) for seed in range(100)]  # all that the seed slider has
+    stack = {name: np.stack([params[name] for params in drawn]) for name in drawn[0]}
+    loss = mlp.loss_function(X, y)
+    before = loss(stack)
+    for _ in range(3000):
+        y_hat, cache = mlp.forward(stack, X)
+        H, dy = cache["H"], (y_hat - y) / N
+        dZ1 = dy @ stack["W2"].mT * H * (1 - H)
+        downhill = X.T @ dZ1, dZ1.sum(1, keepdims=True), H.mT @ dy, dy.sum(1, keepdims=True)
+        for name, gradient in zip(("W1", "b1", "W2", "b2"), downhill, strict=True):
+            stack[name] -= 0.5 * gradient
+    after = loss(stack)
+    assert after[0] == pytest.approx(trained()[1][-1])
+    ranks = np.argsort(np.argsort([before, after]))
+    assert abs(np.corrcoef(ranks)[0, 1]) < 0.2
 
 
 # ------------------------------------------------------------------------------------------- 03
