@@ -15,6 +15,7 @@ from conftest import ROOT
 import gradlab
 from gradlab import mlp, plots
 from gradlab.bugs import CATALOGUE, suspect_a, suspect_b
+from gradlab.explorers.training import BUGS
 
 X, y = gradlab.paraboloid()
 N = len(y)
@@ -268,6 +269,21 @@ def test_the_five_mistakes():
     assert lower == [True, True, True, False, False]
     assert sum(np.all(np.diff(loss) < 0) for loss in losses[:3]) == 2
     assert all(CATALOGUE[name].reported for name in names)
+
+
+def test_four_of_the_ten_mistakes_learn_the_bowl_at_every_seed():
+    says("03", "one of ten mistakes", "four of the ten mistakes learn the bowl at every seed")
+
+    def learns(name, seed):
+        backward = suspect_b if name == "updated_w2" else CATALOGUE[name].function
+        with np.errstate(all="ignore"):  # the wrong sign sends the loss to infinity
+            return trained(seed, backward)[1][-1] < 0.003
+
+    learners = ("bias_forgotten", "factor_two", "clipped", "updated_w2")
+    others = set(BUGS) - set(learners)
+    assert len(BUGS) == 10
+    assert all(learns(name, seed) for name in learners for seed in range(8))
+    assert not any(learns(name, seed=3) for name in others)
 
 
 def test_zeros_in_w2_hide_a_missing_slope():
