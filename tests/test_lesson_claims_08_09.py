@@ -45,12 +45,13 @@ def large(scale):
     space = run(scale, ["imports", "networks"], {})
     space["X"], space["y"], space["params"] = space["network"](80, 200)
     space["loss"] = mlp.loss_function(space["X"], space["y"])
-    named = ["slope-along", "one-direction", "trials", "power-figure", "suspicious"]
+    named = ["slope-along", "one-direction", "trials", "power-predicted", "power-figure"]
+    named += ["suspicious"]
     return run(scale, named, space)
 
 
 def test_a_second_on_the_largest_of_the_four_networks_is_sixteen_hours_at_a_million(scale):
-    assert "for inputs, hidden in [(2, 5), (8, 16), (20, 50), (40, 100)]:" in scale["cost-figure"]
+    assert "for inputs, hidden in [(2, 5), (8, 16), (20, 50), (40, 100)]:" in scale["cost-measured"]
     parameters = sum(array.size for array in mlp.init_params((40, 100, 1)).values())
     seconds = (1e6 / parameters) ** 2
     assert round(seconds / 3600) == 16
