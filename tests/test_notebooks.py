@@ -164,12 +164,12 @@ BREAKS = {
         lambda notebook: notebook.cells.remove(cell_of(notebook, "part")),
         lambda notebook: notebook.cells.extend(new_markdown_cell("") for _ in range(16)),
         lambda notebook: [
-            cell_of(notebook, name).update(source="a = 1\n" * 9)
+            cell_of(notebook, name).update(source="a = 1\n" * 8)
             for name in ("imports", "curve", "step-1", "step-2", "step-3")
         ],
         change("talk-1", "word " * 150, ""),
-        change("talk-1", "word " * 150, "word " * 900),
-        change("solution-one", "A hint.", "A hint, in many words. " * 9),
+        change("talk-1", "word " * 150, "word " * 450),
+        change("solution-one", "A hint.", "A hint, in many words. " * 5),
     ],
     "plain_code": [
         change("imports", "import gradlab", line)

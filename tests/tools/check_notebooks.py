@@ -27,8 +27,8 @@ FOOT = {
 }
 MOST_LINES = 20
 CELLS = range(20, 36)
-MOST_LINES_USUALLY = 8
-WORDS_PER_CODE_CELL = (60, 139)
+MOST_LINES_USUALLY = 7
+WORDS_PER_CODE_CELL = (60, 100)
 MOST_BYTES = 300_000
 BADGE = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
