@@ -144,6 +144,8 @@ def last_visit_wins(dh: np.ndarray, cache: tuple) -> dict[str, np.ndarray]:
 def run_pytest(files: Mapping[str, str]) -> str:
     """What pytest says of these files: how many tests passed or failed, and why they failed.
 
+    The reader's own settings and plugins of pytest have no say in it.
+
     Parameters
     ----------
     files
@@ -155,15 +157,27 @@ def run_pytest(files: Mapping[str, str]) -> str:
         If pytest does not run, as where it is not installed.
     """
     command = [sys.executable, "-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider"]
-    no_plugins = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    settings = {
+        "PYTEST_ADDOPTS": "",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTHONIOENCODING": "utf-8",
+    }
     with tempfile.TemporaryDirectory() as folder:
-        for name, text in files.items():
+        # An empty pytest.ini, so that pytest takes no settings from the folders above.
+        for name, text in {"pytest.ini": "", **files}.items():
             Path(folder, name).write_text(text, encoding="utf-8")
         said = subprocess.run(
-            [*command, folder], capture_output=True, text=True, cwd=folder, env=no_plugins
+            [*command, folder],
+            capture_output=True,
+            encoding="utf-8",
+            cwd=folder,
+            env=os.environ | settings,
         )
     lines = said.stdout.splitlines()
     if not lines:
-        raise RuntimeError(f"pytest does not run, is it installed? It said: {said.stderr.strip()}")
+        raise RuntimeError(
+            f"pytest does not run: is it installed (pip install pytest)? It said: "
+            f"{said.stderr.strip()}"
+        )
     count, _, _ = lines[-1].partition(" in ")  # the time it took differs from run to run
     return "\n".join([count, *(line for line in lines if line.startswith("E "))])
