@@ -2,14 +2,34 @@
 
 import functools
 
+import nbformat
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from gradlab import check_gradients, mlp, plots
-from gradlab.bugs import CATALOGUE, SHAPES, blindspots, course_problem, fingerprint, sweep
+from gradlab.bugs import (
+    CATALOGUE,
+    FAMILIES,
+    INVISIBLE,
+    SHAPES,
+    blindspots,
+    course_problem,
+    fingerprint,
+    sweep,
+)
+from gradlab.bugs.blindspots import BUGS
 
 STEPS = np.logspace(-11, 0, 23)
 SEEDS = range(3)
+
+
+def says(*phrases):
+    """A sentence that is rewritten takes its test along."""
+    notebook = nbformat.read(ROOT / "notebooks" / "06_bug_hunt.ipynb", as_version=4)
+    prose = "\n".join(cell.source for cell in notebook.cells)
+    for phrase in phrases:
+        assert phrase in prose
 
 
 @functools.cache
@@ -135,6 +155,23 @@ def test_each_setting_misses_what_the_notebook_says(name, seed):
     assert {title for title, what in verdicts.items() if what == "warned"} == (
         WARNED_BY_ZERO_W2 if name == "zero W2" else set()
     )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_first_layer_behind_zero_weights_has_no_error_and_is_unused(seed):
+    says("A relative error of 0 looks like perfection; our check says `unused`")
+    problem = blindspots.SETTINGS["zero W2"](*BUGS["σ′ left out"], seed)
+    errors, report = fingerprint(problem), check_gradients(*problem)
+    for name in ("W1", "b1"):
+        assert errors[name] == 0 and report[name].verdict == "unused"
+    assert not report.passed
+
+
+def test_the_counts_in_the_prose():
+    says("Here are twelve bugs in eight settings", "The catalogue has twelve such programs")
+    says("drawn by the seed from eight families")
+    assert (len(BUGS), len(blindspots.SETTINGS), len(FAMILIES)) == (12, 8, 8)
+    assert sum(bug.kind == INVISIBLE for bug in CATALOGUE.values()) == 12
 
 
 # --- The figures ----------------------------------------------------------------------------------
