@@ -43,7 +43,7 @@ def broken(params, X):
         (lambda params, X: mlp.sigmoid(X @ W1) @ W2, "reads W1, W2 from the notebook"),
         (lambda params, X: X @ params["W2"], "here 3 meets 4"),
         (lambda params, X: X * params["W1"], "shapes (6,3) and (3,4) cannot be combined entry by"),
-        (forward(output=np.ravel), "Keep the column"),
+        (forward(output=np.ravel), "Keep the column, shape (6, 1): exercise 2.2 shows why"),
         (mlp.forward, "y_hat alone"),
         (forward(output=lambda z: z.T), "transpose it"),
         (forward(output=lambda z: np.nan * z), "nan"),

@@ -69,6 +69,21 @@ def test_one_suspect_is_right_and_the_other_is_not():
     assert sorted(verdicts) == [False, True]
 
 
+def test_the_medians_of_the_suspects_part_for_a_while_and_end_together():
+    says("01", "B the lower, and end together")
+    medians = []
+    for suspect in (suspect_a, suspect_b):
+        runs = []
+        for seed in range(8):
+            stream = np.random.RandomState(seed)
+            data = gradlab.paraboloid(seed=stream)
+            runs.append(mlp.train(mlp.init_params(seed=stream), *data, backward=suspect))
+        medians.append(np.median(runs, axis=0))
+    a, b = medians
+    assert np.all(b[900:1250] < 0.95 * a[900:1250])
+    assert np.all(np.abs(b / a - 1)[1400:] < 0.05)
+
+
 def test_the_loss_before_any_nudge():
     says("01", "the loss is about 0.1 at the start", "That is why 21 slopes")
     params = mlp.init_params(seed=0)

@@ -59,8 +59,8 @@ def judge_forward(answer: Any) -> str:
             ),
             "That is Z1. The sigmoid and the output layer are still to come.": X @ W1 + b1,
             "That is H. One layer is still to come.": cache["H"],
-            "The numbers are right, in a flat array. Keep the column, shape (6, 1): the next "
-            "section shows why.": y_hat.ravel(),
+            "The numbers are right, in a flat array. Keep the column, shape (6, 1): "
+            "exercise 2.2 shows why.": y_hat.ravel(),
         },
     )
     return "It agrees with mlp.forward on a network with other sizes and biases that are not zero."
