@@ -10,11 +10,14 @@ import matplotlib
 import nbformat
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from nbconvert import HTMLExporter
 from PIL import Image
 
 from gradlab import plots
 from gradlab.plots import style
+
+GRID = "#E4E4E4"
 
 
 @pytest.fixture
@@ -93,11 +96,18 @@ def test_png_keeps_the_figures_size_and_resolution():
     assert ax.figure.dpi == dpi
 
 
-def test_a_shaded_picture_gets_the_colours_it_needs_and_a_line_few():
-    _, ax = plots.figure(4, 3)
-    ax.imshow(np.add.outer(np.arange(60.0), np.arange(60.0)))
-    shaded, few = (Image.open(io.BytesIO(plots.png(a))).getcolors() for a in (ax, line()))
-    assert len(few) <= 48 < len(shaded)
+def test_the_colours_of_a_figure_survive_its_palette():
+    """The grid was once as pink as the palest of the lines, and the legend's frame with it."""
+    _, ax = plots.figure(7, 4)
+    steps = np.logspace(-6, 0, 25)
+    for number, series in enumerate(plots.SERIES[:4]):
+        ax.loglog(steps, steps ** (number - 1), label=f"line {number}", **series)
+    ax.plot(1e-3, 1, "*", color="#F0E442", markersize=14)
+    ax.legend()
+    drawn = np.asarray(Image.open(io.BytesIO(plots.png(ax))).convert("RGB")).astype(int)
+    for colour in [line.get_color() for line in ax.lines] + [GRID]:
+        off = np.abs(drawn - 255 * np.array(to_rgb(colour))).max(axis=-1)
+        assert np.sum(off <= 3) > (1000 if colour == GRID else 50), colour
 
 
 @pytest.mark.parametrize("pick", [lambda ax: ax, lambda ax: ax.figure, lambda ax: np.array([[ax]])])
