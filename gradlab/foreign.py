@@ -4,17 +4,11 @@
 gets a gradient out of code that only ever hands out moved parameters. The rest are three mistakes
 of published code, re-created from what their reports say; each takes the gradient of the loss with
 respect to a layer's output, and what the layer's forward pass has kept, and returns the gradients.
-``run_pytest`` tries the test that the reader leaves behind.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -27,7 +21,6 @@ __all__ = [
     "gradient_from_update",
     "last_visit_wins",
     "run",
-    "run_pytest",
     "softmax",
     "softmax_diagonal",
 ]
@@ -139,45 +132,3 @@ def last_visit_wins(dh: np.ndarray, cache: tuple) -> dict[str, np.ndarray]:
         grads["Wh"] = h[t].T @ dz
         grads["b"] = dz.sum(axis=0)
     return grads
-
-
-def run_pytest(files: Mapping[str, str]) -> str:
-    """What pytest says of these files: how many tests passed or failed, and why they failed.
-
-    The reader's own settings and plugins of pytest have no say in it.
-
-    Parameters
-    ----------
-    files
-        The text of each file by its name. They are written to a folder that is then deleted.
-
-    Raises
-    ------
-    RuntimeError
-        If pytest does not run, as where it is not installed.
-    """
-    command = [sys.executable, "-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider"]
-    settings = {
-        "PYTEST_ADDOPTS": "",
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "PYTHONIOENCODING": "utf-8",
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        # An empty pytest.ini, so that pytest takes no settings from the folders above.
-        for name, text in {"pytest.ini": "", **files}.items():
-            Path(folder, name).write_text(text, encoding="utf-8")
-        said = subprocess.run(
-            [*command, folder],
-            capture_output=True,
-            encoding="utf-8",
-            cwd=folder,
-            env=os.environ | settings,
-        )
-    lines = said.stdout.splitlines()
-    if not lines:
-        raise RuntimeError(
-            f"pytest does not run: is it installed (pip install pytest)? It said: "
-            f"{said.stderr.strip()}"
-        )
-    count, _, _ = lines[-1].partition(" in ")  # the time it took differs from run to run
-    return "\n".join([count, *(line for line in lines if line.startswith("E "))])

@@ -6,21 +6,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from gradlab import validation
 from gradlab.progress import Progress
+from gradlab.validation import Params
 
 __all__ = ["Block", "Loss", "Params", "Steps", "Sweep", "moved", "restored", "total_size"]
 
-# By name, which may be anything hashable; a Mapping does not vary in the type of its keys.
-Params = Mapping[Any, np.ndarray]
 Loss = Callable[[Params], float | np.ndarray]
-Steps = Mapping[Any, np.ndarray]
+Steps = Params
 
 # A stack is at most so many copies of the parameters, and so many numbers. Short, because the
 # arrays of an evaluation, several times as large, should stay below 128 kB: beyond, many allocators

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "Params",
     "first_index",
     "index_of",
     "loss_value",
@@ -25,10 +26,11 @@ __all__ = [
     "type_in_words",
 ]
 
-Arrays = Mapping[Any, np.ndarray]
+# By name, which may be anything hashable; a Mapping does not vary in the type of its keys.
+Params = Mapping[Any, np.ndarray]
 
 
-def require_parameters(params: Arrays) -> dict[Hashable, np.ndarray]:
+def require_parameters(params: Params) -> dict[Hashable, np.ndarray]:
     """The parameter arrays, if each of them can be perturbed in place, entry by entry.
 
     Parameters
@@ -121,7 +123,7 @@ def _overlaps_itself(array: np.ndarray) -> bool:
     return bool((np.diff(np.sort(addresses)) < array.itemsize).any())
 
 
-def require_gradients(grads: Arrays, params: Arrays) -> dict[Hashable, np.ndarray]:
+def require_gradients(grads: Params, params: Params) -> dict[Hashable, np.ndarray]:
     """Copies of the gradients, in float64 or wider, if their names and shapes are those of params.
 
     Copies, because a backward pass may hand out buffers that it will use again.

@@ -1,16 +1,12 @@
-"""What the prose of notebooks 01 to 03 says, and no cell of them computes, holds.
-
-``says`` keeps the two together: a sentence that is rewritten takes its test along.
-"""
+"""What the prose of notebooks 01 to 03 says, and no cell of them computes, holds."""
 
 from __future__ import annotations
 
 import inspect
 
-import nbformat
 import numpy as np
 import pytest
-from conftest import ROOT
+from claims import run, says, sources
 
 import gradlab
 from gradlab import mlp, plots
@@ -19,14 +15,6 @@ from gradlab.explorers.training import BUGS
 
 X, y = gradlab.paraboloid()
 N = len(y)
-
-
-def says(notebook, *phrases):
-    (path,) = (ROOT / "notebooks").glob(f"{notebook}_*.ipynb")
-    cells = nbformat.read(path, as_version=4).cells
-    prose = "\n".join(cell.source for cell in cells)
-    for phrase in phrases:
-        assert phrase in prose
 
 
 def trained(seed=0, backward=mlp.backward, steps=3000, learning_rate=0.5, **start):
@@ -71,15 +59,8 @@ def test_one_suspect_is_right_and_the_other_is_not():
 
 def test_the_medians_of_the_suspects_part_for_a_while_and_end_together():
     says("01", "B the lower, and end together")
-    medians = []
-    for suspect in (suspect_a, suspect_b):
-        runs = []
-        for seed in range(8):
-            stream = np.random.RandomState(seed)
-            data = gradlab.paraboloid(seed=stream)
-            runs.append(mlp.train(mlp.init_params(seed=stream), *data, backward=suspect))
-        medians.append(np.median(runs, axis=0))
-    a, b = medians
+    space = run(sources("01"), ["imports", "eight-runs", "train-suspects"], {})
+    a, b = (np.median(space[suspect], axis=0) for suspect in "ab")
     assert np.all(b[900:1250] < 0.95 * a[900:1250])
     assert np.all(np.abs(b / a - 1)[1400:] < 0.05)
 
@@ -213,19 +194,8 @@ def test_equal_units_stay_equal():
 
 def test_a_low_loss_before_training_promises_nothing():
     says("02", "is luck: it says next to nothing about the loss after it")
-    drawn = [mlp.init_params(seed=seed) for seed in range(100)]  # all that the seed slider has
-    stack = {name: np.stack([params[name] for params in drawn]) for name in drawn[0]}
-    loss = mlp.loss_function(X, y)
-    before = loss(stack)
-    for _ in range(3000):
-        y_hat, cache = mlp.forward(stack, X)
-        H, dy = cache["H"], (y_hat - y) / N
-        dZ1 = dy @ stack["W2"].mT * H * (1 - H)
-        downhill = X.T @ dZ1, dZ1.sum(1, keepdims=True), H.mT @ dy, dy.sum(1, keepdims=True)
-        for name, gradient in zip(("W1", "b1", "W2", "b2"), downhill, strict=True):
-            stack[name] -= 0.5 * gradient
-    after = loss(stack)
-    assert after[0] == pytest.approx(trained()[1][-1])
+    histories = [trained(seed)[1] for seed in range(100)]  # all that the seed slider has
+    before, after = np.transpose(histories)[[0, -1]]
     ranks = np.argsort(np.argsort([before, after]))
     assert abs(np.corrcoef(ranks)[0, 1]) < 0.2
 

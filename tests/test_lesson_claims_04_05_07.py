@@ -1,14 +1,11 @@
-"""What the prose of notebooks 04, 05 and 07 says, and no cell of them computes, holds.
-
-``says`` keeps the two together: a sentence that is rewritten takes its test along.
-"""
+"""What the prose of notebooks 04, 05 and 07 says, and no cell of them computes, holds."""
 
 from __future__ import annotations
 
-import nbformat
 import numpy as np
 import pytest
-from conftest import ROOT
+from check_notebooks import solution_code
+from claims import says, sources
 
 import gradlab
 from gradlab import mlp
@@ -20,13 +17,6 @@ from gradlab.judging import relative_error
 U = 2.0**-53
 X, y = gradlab.paraboloid()
 LOSS = mlp.loss_function(X, y)
-
-
-def says(notebook, *phrases):
-    (path,) = (ROOT / "notebooks").glob(f"{notebook}_*.ipynb")
-    prose = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
-    for phrase in phrases:
-        assert phrase in prose
 
 
 def gradient(params, loss=LOSS):
@@ -110,9 +100,7 @@ def test_a_step_of_one_is_larger_than_nearly_all_of_the_weights():
 
 def test_a_gradient_of_21_entries_takes_42_evaluations():
     says("04", "a gradient of 21 entries takes 42", "42")
-    (path,) = (ROOT / "notebooks").glob("04_*.ipynb")
-    cells = {cell.id: cell.source for cell in nbformat.read(path, as_version=4).cells}
-    code = cells["solution-numerical-gradient"].split("```python\n")[1].split("```")[0]
+    code = solution_code(sources("04")["solution-numerical-gradient"])
     solution, calls = {"np": np}, []
     exec(code, solution)
     params = mlp.init_params(seed=0)

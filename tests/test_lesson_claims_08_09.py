@@ -7,36 +7,20 @@ import inspect
 import math
 import re
 
-import nbformat
 import numpy as np
 import pytest
-from conftest import ROOT
+from check_notebooks import solution_code
+from claims import run, sources
 
 import gradlab
 from gradlab import mlp
-
-
-def cells(name):
-    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
-    return {cell.id: cell.source for cell in notebook.cells}
-
-
-def run(sources, names, namespace):
-    for name in names:
-        exec(compile(sources[name], f"<cell {name}>", "exec"), namespace)
-    return namespace
-
-
-def solution(markdown):
-    return markdown.split("```python\n")[1].split("\n```")[0]
-
 
 # ---------------------------------------------------------------------------- 08
 
 
 @pytest.fixture(scope="module")
 def scale():
-    return cells("08_checking_at_scale")
+    return sources("08")
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +125,7 @@ def test_no_false_alarm_by_a_margin(large):
 
 def test_halving_finds_the_planted_entry_with_fourteen_questions(large, scale):
     space = {"np": np}
-    exec(solution(scale["solution-halving"]), space)
+    exec(solution_code(scale["solution-halving"]), space)
     questions = []
 
     def counted(entries):
@@ -187,7 +171,7 @@ def test_a_billion_parameters_on_paper(scale, capsys):
 
 @pytest.fixture(scope="module")
 def own():
-    return cells("09_check_your_own")
+    return sources("09")
 
 
 def test_after_the_step_the_old_dict_measures_exactly_zero(own, capsys):

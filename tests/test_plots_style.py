@@ -17,7 +17,8 @@ from PIL import Image
 from gradlab import plots
 from gradlab.plots import style
 
-GRID = "#E4E4E4"
+with style.house_style():
+    GRID = matplotlib.rcParams["grid.color"]
 
 
 @pytest.fixture
