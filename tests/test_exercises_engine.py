@@ -140,6 +140,19 @@ def test_an_answer_that_nobody_foresaw_still_gets_a_sentence(practice, capsys):
     assert said == "Not yet. The answer could not be read (ZeroDivisionError: awkward)."
 
 
+@pytest.mark.parametrize(
+    ("answer", "mark"),
+    [(TRUTH, "right"), (-TRUTH, "wrong"), ("six", "wrong"), (..., "open"), (None, "open")],
+)
+def test_a_verdict_is_a_mark_and_the_sentence_that_check_prints(practice, capsys, answer, mark):
+    found = exercises.verdict("01_array", answer)
+    assert capsys.readouterr().out == "" and not exercises.solved("01_array")
+    assert found == (mark, sentence(capsys, "01_array", answer)) == (found.mark, found.sentence)
+    exercises.check("01_array", TRUTH)
+    exercises.verdict("01_array", -TRUTH)
+    assert exercises.solved("01_array")  # a verdict remembers nothing
+
+
 def test_progress_counts_what_is_solved_and_forgets_what_is_broken_again(practice, capsys):
     exercises.progress("01")
     assert capsys.readouterr().out.startswith("0 of 2 exercises solved")
@@ -161,6 +174,8 @@ def test_progress_counts_what_is_solved_and_forgets_what_is_broken_again(practic
 def test_an_unknown_exercise_or_notebook_is_named(practice):
     with pytest.raises(ValueError, match="no exercise '01_nothing'; notebook 01 has 01_array"):
         exercises.check("01_nothing", 1)
+    with pytest.raises(ValueError, match="no exercise '01_nothing'; notebook 01 has 01_array"):
+        exercises.verdict("01_nothing", 1)
     with pytest.raises(ValueError, match="'01' to '09'"):
         exercises.progress("10")
 

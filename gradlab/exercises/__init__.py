@@ -1,8 +1,8 @@
 """Answers checked, with feedback that recognises the common mistakes.
 
 The exercises of notebook ``NN`` live in ``lessonNN.py``: one judge each, registered under a name that
-begins with the number of its notebook. :func:`check` finds the judge, prints its sentence and
-remembers what is solved; :func:`progress` shows it.
+begins with the number of its notebook. :func:`verdict` finds the judge and returns what it says;
+:func:`check` prints it and remembers what is solved; :func:`progress` shows it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from gradlab.exercises.feedback import NotAttempted, Wrong
 
-__all__ = ["Exercise", "check", "exercise", "progress", "solved"]
+__all__ = ["Exercise", "Verdict", "check", "exercise", "progress", "solved", "verdict"]
 
 LESSONS = tuple(f"{number:02d}" for number in range(1, 10))
 
@@ -24,6 +24,13 @@ class Exercise(NamedTuple):
     name: str
     title: str
     judge: Callable[[Any], str]
+
+
+class Verdict(NamedTuple):
+    """What a judge says: ``mark`` is ``"right"``, ``"wrong"`` or ``"open"``; then the sentence."""
+
+    mark: str
+    sentence: str
 
 
 _registered: dict[str, Exercise] = {}
@@ -44,8 +51,8 @@ def exercise(name: str, title: str) -> Callable[[Callable[[Any], str]], Callable
     return register
 
 
-def check(name: str, answer: Any) -> None:
-    """Judge an answer and print one sentence about it.
+def verdict(name: str, answer: Any) -> Verdict:
+    """Judge an answer, print nothing and remember nothing: for a marker, and for tests.
 
     Parameters
     ----------
@@ -53,26 +60,53 @@ def check(name: str, answer: Any) -> None:
         The exercise, as the notebook's stub names it.
     answer
         Anything. ``...`` or ``None``, or a function that returns one of them, is not attempted
-        yet. Whatever else it is, the answer is a sentence and never a traceback.
+        yet: ``open``. Whatever else it is, the answer is a sentence and never a traceback.
+
+    Returns
+    -------
+    Verdict
+        ``mark`` and ``sentence``; a tuple, so that it can be unpacked.
+
+    Raises
+    ------
+    ValueError
+        If there is no exercise of that name.
+
+    Examples
+    --------
+    >>> verdict("05_factor_two", 1 / 3).mark
+    'right'
+    >>> verdict("05_factor_two", ...)
+    Verdict(mark='open', sentence='Not attempted yet.')
+    """
+    found = _find(name)
+    try:
+        return Verdict("right", f"Right. {found.judge(answer)}")
+    except NotAttempted as missing:
+        return Verdict("open", f"Not attempted yet. {missing}".rstrip())
+    except Wrong as wrong:
+        return Verdict("wrong", f"Not yet. {wrong}")
+    except Exception as error:  # an answer that no judge foresaw is still an answer
+        unread = f"The answer could not be read ({type(error).__name__}: {error})."
+        return Verdict("wrong", f"Not yet. {unread}")
+
+
+def check(name: str, answer: Any) -> None:
+    """Judge an answer, print the sentence about it and remember whether it was right.
+
+    Parameters
+    ----------
+    name, answer
+        As in :func:`verdict`.
 
     Raises
     ------
     ValueError
         If there is no exercise of that name.
     """
-    found = _find(name)
-    _solved.discard(name)
-    try:
-        sentence = found.judge(answer)
-    except NotAttempted as missing:
-        print(f"Not attempted yet. {missing}".rstrip())
-    except Wrong as wrong:
-        print(f"Not yet. {wrong}")
-    except Exception as error:  # an answer that no judge foresaw is still an answer
-        print(f"Not yet. The answer could not be read ({type(error).__name__}: {error}).")
-    else:
-        _solved.add(name)
-        print(f"Right. {sentence}")
+    mark, sentence = verdict(name, answer)
+    (_solved.add if mark == "right" else _solved.discard)(name)
+    print(sentence)
 
 
 def progress(lesson: str) -> None:
