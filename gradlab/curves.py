@@ -26,9 +26,10 @@ from gradlab.differences import (
     entry_losses,
     unstacked,
 )
-from gradlab.noise import loss_noise, rms
-from gradlab.perturbation import Loss, Params, moved, restored
-from gradlab.progress import Progress
+from gradlab.differences.formulas import rms
+from gradlab.differences.noise import loss_noise
+from gradlab.differences.progress import Progress
+from gradlab.differences.sweep import Loss, Params, moved, restored
 
 __all__ = ["Best", "ErrorCurve", "Slopes", "TaylorTest", "error_curve", "taylor_test"]
 

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gradlab import mlp, validation
-from gradlab.progress import Progress
+from gradlab.differences.progress import Progress
 
 __all__ = ["structured_gradient"]
 

@@ -17,7 +17,7 @@ from gradlab.bugs import (
     suspect_a,
     suspect_b,
 )
-from gradlab.judging import relative_error
+from gradlab.checking import relative_error
 
 SEEDS = range(20)
 SEEDS_OF_THE_REAL_CHECK = (0, 7, 13)

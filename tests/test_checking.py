@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import gradlab
 from gradlab import check_gradients, mlp
 from gradlab.checking import relative_error
-from gradlab.report import GradientCheckError
+from gradlab.checking.report import GradientCheckError
 
 STREAM = np.random.RandomState(0)
 X20, Y20 = gradlab.paraboloid()

@@ -10,8 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradlab import differences, mlp, numerical_gradient, paraboloid, progress
-from gradlab.differences import FORMULAS, METHODS, entry_losses, restored
+from gradlab import (
+    check_gradients,
+    differences,
+    error_curve,
+    mlp,
+    numerical_gradient,
+    paraboloid,
+    plots,
+)
+from gradlab.differences import FORMULAS, METHODS, entry_losses, progress, restored
 
 
 def course(seed=0):
@@ -435,3 +443,27 @@ def test_offsets_of_zero_cost_one_evaluation():
     values = entry_losses(lambda p: calls.append(1) or np.sum(p["w"]), params, steps, (1, 0))
     assert len(calls) == 5
     np.testing.assert_array_equal(values["w"], [[4.5] * 4, [4.0] * 4])
+
+
+def test_a_formula_added_to_the_table_works_everywhere(monkeypatch):
+    # D(h) of order 6 from three pairs of points.
+    central6 = differences.Formula(
+        6, ((1, -1, 3 / 2), (2, -2, -3 / 5), (3, -3, 1 / 10)), "central differences of order 6"
+    )
+    monkeypatch.setitem(FORMULAS, "central6", central6)
+    loss, params, grads = course()
+    numeric = numerical_gradient(loss, params, "central6")
+    curve = error_curve(loss, params, grads, ["central", "central6"], eps=np.logspace(-6, -1, 21))
+    report = check_gradients(loss, params, grads, method="central6")
+    picture = plots.error_curves(curve)
+
+    np.testing.assert_allclose(numeric["W1"], grads["W1"], rtol=1e-9, atol=1e-11)
+    assert report.passed and "central differences of order 6" in report.title
+    assert curve.best("central6").error < curve.best("central").error / 10
+    labels = [text.get_text() for text in picture.get_legend().get_texts()]
+    assert any("central differences of order 6" in label for label in labels)
+    assert "central6" in METHODS
+    monkeypatch.undo()
+    assert "central6" not in METHODS
+    with pytest.raises(ValueError, match="unknown method 'central6'"):
+        check_gradients(loss, params, grads, method="central6")

@@ -122,7 +122,7 @@ def test_cutoff_nan_and_kinks():
 @pytest.mark.parametrize("how", ["entries", "directions"])
 @pytest.mark.parametrize("shown", [True, False])
 def test_a_check_that_takes_longer_than_our_patience_shows_a_bar(how, shown, monkeypatch, capsys):
-    monkeypatch.setattr("gradlab.progress.PATIENCE", 0.0)
+    monkeypatch.setattr("gradlab.differences.progress.PATIENCE", 0.0)
     params = {"a": np.ones(9), "b": np.ones(9)}
     grads = {name: 2 * array for name, array in params.items()}
     check_gradients(

@@ -12,7 +12,7 @@ from gradlab import mlp
 from gradlab.bugs import suspect_b
 from gradlab.bugs.layers import draw_mask
 from gradlab.bugs.networks import RELU, draw, dropout, l2
-from gradlab.judging import relative_error
+from gradlab.checking import relative_error
 
 U = 2.0**-53
 X, y = gradlab.paraboloid()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import gradlab
-from gradlab import mlp, noise
+from gradlab import mlp
+from gradlab.differences import noise
 
 U = np.finfo(float).eps / 2
 

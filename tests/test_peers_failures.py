@@ -9,7 +9,7 @@ import pytest
 
 import gradlab
 from gradlab import check_gradients, mlp
-from gradlab.report import GradientCheckError
+from gradlab.checking.report import GradientCheckError
 
 X, Y = gradlab.paraboloid()
 

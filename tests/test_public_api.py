@@ -90,7 +90,7 @@ def test_the_public_names_of_the_course_are_among_them():
         "gradlab.curves.ErrorCurve.slopes",
         "gradlab.explorers.epsilon.epsilon_explorer",
         "gradlab.mlp.backward",
-        "gradlab.report.Report.raise_if_failed",
+        "gradlab.checking.report.Report.raise_if_failed",
     }
     assert wanted <= {*FUNCTIONS}
 

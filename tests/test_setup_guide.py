@@ -17,7 +17,7 @@ from conftest import ROOT
 
 import gradlab
 from gradlab import bugs, exercises
-from gradlab.report import VERDICTS
+from gradlab.checking.report import VERDICTS
 
 GUIDE = (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8")
 GLOSSARY = (ROOT / "notebooks" / "GLOSSARY.md").read_text(encoding="utf-8")

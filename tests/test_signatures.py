@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from gradlab.signatures import (
+from gradlab.checking.signatures import (
     constant_ratio,
     describe,
     describe_pattern,

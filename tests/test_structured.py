@@ -135,7 +135,7 @@ def test_bad_input_gets_one_sentence(change, error, said):
 
 @pytest.mark.parametrize("shown", [True, False])
 def test_a_large_network_shows_a_bar(shown, monkeypatch, capsys):
-    monkeypatch.setattr("gradlab.progress.PATIENCE", 0.0)
+    monkeypatch.setattr("gradlab.differences.progress.PATIENCE", 0.0)
     X, y = paraboloid()
     structured_gradient(mlp.init_params(), X, y, progress=shown)
     said = capsys.readouterr()

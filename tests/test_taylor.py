@@ -127,7 +127,7 @@ def test_bad_input_gets_one_sentence(arguments, error, said):
 
 @pytest.mark.parametrize("shown", [True, False])
 def test_a_slow_test_shows_a_bar(shown, monkeypatch, capsys):
-    monkeypatch.setattr("gradlab.progress.PATIENCE", 0.0)
+    monkeypatch.setattr("gradlab.differences.progress.PATIENCE", 0.0)
     x = np.array([0.3, 1.2])
     taylor_test(lambda p: np.sum(np.exp(p["x"])), {"x": x}, {"x": np.exp(x)}, progress=shown)
     said = capsys.readouterr()

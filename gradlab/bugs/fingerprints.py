@@ -9,8 +9,7 @@ import numpy as np
 
 from gradlab.bugs import course, false_alarms
 from gradlab.bugs.networks import COURSE, RELU, Params, Problem, on
-from gradlab.differences import numerical_gradient
-from gradlab.judging import relative_error
+from gradlab.differences import numerical_gradient, relative_error
 
 __all__ = ["SHAPES", "fingerprint", "sweep"]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from gradlab import mlp
 from gradlab.data import paraboloid, random_stream
-from gradlab.perturbation import Loss, Params
+from gradlab.differences.sweep import Loss, Params
 
 Arrays = dict[str, np.ndarray]
 Backward = Callable[[Params, Params, np.ndarray], Params]

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlab.signatures import constant_ratio
+from gradlab.checking.signatures import constant_ratio
 from gradlab.validation import first_index, type_in_words
 
 __all__ = [

@@ -10,6 +10,7 @@ import numpy as np
 
 from gradlab import mlp
 from gradlab.bugs import CATALOGUE
+from gradlab.checking.signatures import constant_ratio
 from gradlab.data import paraboloid
 from gradlab.exercises import exercise
 from gradlab.exercises.feedback import (
@@ -21,7 +22,6 @@ from gradlab.exercises.feedback import (
     same_array,
     same_arrays,
 )
-from gradlab.signatures import constant_ratio
 
 N = 6
 WRONG_PASSES = (

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from gradlab.differences import relative_error
 from gradlab.exercises import exercise
 from gradlab.exercises.feedback import NotAttempted, Wrong, call, choice, number
-from gradlab.judging import relative_error
 
 NORM = np.linalg.norm
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradlab import mlp
 from gradlab.bugs import CATALOGUE, FAMILIES, Problem, answer, networks
+from gradlab.differences import relative_error
 from gradlab.exercises import exercise
 from gradlab.exercises.feedback import (
     NotAttempted,
@@ -19,7 +20,6 @@ from gradlab.exercises.feedback import (
     described,
     real_array,
 )
-from gradlab.judging import relative_error
 
 CASES = {"A": "mean_twice", "B": "bias_averaged", "C": "other_batch"}
 SHOWS = {

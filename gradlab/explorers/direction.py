@@ -10,8 +10,8 @@ import numpy as np
 
 from gradlab import mlp
 from gradlab.data import paraboloid
+from gradlab.differences.noise import SAFETY, loss_noise
 from gradlab.explorers.frame import DPI, HALO, Explorer, Scene, selection, slider
-from gradlab.noise import SAFETY, loss_noise
 from gradlab.plots import style
 
 __all__ = ["direction_explorer"]

@@ -100,7 +100,7 @@ def error_curves(
     """
     ax = style.axes_or_new(ax, width=8.5, height=4.8)
     for method in methods or curve.errors:
-        look = style.METHODS[method]
+        look = style.method_series(method)
         measured, predicted = curve.errors[method], curve.predicted(method)
         ax.loglog(
             curve.eps,

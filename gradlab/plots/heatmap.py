@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,10 +14,23 @@ from matplotlib.figure import Figure
 
 from gradlab.plots.style import figure, house_style
 
-if TYPE_CHECKING:
-    from gradlab.report import ArrayReport, Report
-
 __all__ = ["heat_map"]
+
+
+class CheckedArray(Protocol):
+    """What a report says of one array, as far as it is drawn."""
+
+    @property
+    def name(self) -> Any: ...
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def gradient(self) -> np.ndarray | None: ...
+    @property
+    def differences(self) -> np.ndarray | None: ...
+    @property
+    def error_bars(self) -> np.ndarray | None: ...
+
 
 # In error bars: up to 1 the entry agrees. Pale means agreement, dark means trouble, so that the
 # map reads in grey as well.
@@ -33,7 +47,7 @@ _MARK = {
 
 
 @house_style()
-def heat_map(report: Report) -> Figure:
+def heat_map(report: Mapping[Any, CheckedArray]) -> Figure:
     """Draw how far every entry of a gradient is off, in units of its error bar.
 
     Parameters
@@ -71,7 +85,7 @@ def heat_map(report: Report) -> Figure:
     return page
 
 
-def _panel(axis: Axes, array: ArrayReport) -> QuadMesh:
+def _panel(axis: Axes, array: CheckedArray) -> QuadMesh:
     with np.errstate(invalid="ignore", divide="ignore"):
         off = _matrix(np.abs(array.gradient - array.differences) / array.error_bars)
     off = np.where(np.isfinite(off), off, 1e299)

@@ -10,6 +10,7 @@ import base64
 import html
 import io
 from contextlib import AbstractContextManager
+from typing import Any
 
 import matplotlib.style
 import numpy as np
@@ -20,6 +21,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, PngImagePlugin
+
+from gradlab.differences.formulas import label_of
 
 __all__ = [
     "BLACK",
@@ -72,14 +75,6 @@ METHODS = {
     "complex": SERIES[4],
     "richardson": SERIES[3],
 }
-_METHOD_NAMES = {
-    "forward": "forward",
-    "central": "central",
-    "central4": "central, 4th order",
-    "complex": "complex step",
-    "richardson": "Richardson",
-}
-
 _STYLE = {
     "figure.facecolor": "white",
     "axes.facecolor": "white",
@@ -131,9 +126,14 @@ def method_name(method: str) -> str:
     Raises
     ------
     KeyError
-        If ``method`` is none of the keys of ``METHODS``.
+        If there is no such formula.
     """
-    return _METHOD_NAMES[method]
+    return label_of(method)
+
+
+def method_series(method: str) -> dict[str, Any]:
+    """Colour, marker and dash of a difference formula; those of the last series for a new one."""
+    return METHODS.get(method, SERIES[-1])
 
 
 def figure(

@@ -8,24 +8,24 @@ from typing import NamedTuple
 import numpy as np
 
 from gradlab import differences
-from gradlab.judging import (
+from gradlab.checking.error_bars import (
     CENTRAL,
     Problem,
     backward_bars,
     doubted,
     extrapolated,
     look_closer,
-    relative_error,
     rounding_bar,
     said,
     settled,
     step_for_entries,
     visible_steps,
 )
-from gradlab.noise import SAFETY, UNIT, Probe, probe, random_direction, rms
-from gradlab.perturbation import Params, moved
-from gradlab.report import VERDICTS, ArrayReport
-from gradlab.signatures import describe, recognise
+from gradlab.checking.report import VERDICTS, ArrayReport
+from gradlab.checking.signatures import describe, recognise
+from gradlab.differences.formulas import relative_error, rms
+from gradlab.differences.noise import SAFETY, UNIT, Probe, probe, random_direction
+from gradlab.differences.sweep import Params, moved
 from gradlab.validation import index_of
 
 __all__ = ["check_entries"]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradlab.judging import (
+from gradlab.checking.error_bars import (
     CENTRAL,
     LADDER,
     Look,
@@ -24,15 +24,15 @@ from gradlab.judging import (
     doubted,
     extrapolated,
     look_closer,
-    relative_error,
     rounding_bar,
     said,
     settled,
 )
-from gradlab.noise import Probe, line_losses, probe, random_direction, rms
-from gradlab.progress import Progress
-from gradlab.report import VERDICTS, ArrayReport
-from gradlab.signatures import describe, recognise
+from gradlab.checking.report import VERDICTS, ArrayReport
+from gradlab.checking.signatures import describe, recognise
+from gradlab.differences.formulas import relative_error, rms
+from gradlab.differences.noise import Probe, line_losses, probe, random_direction
+from gradlab.differences.progress import Progress
 from gradlab.validation import first_index, index_of
 
 __all__ = ["check_directions"]

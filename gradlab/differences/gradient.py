@@ -1,99 +1,32 @@
-"""The derivative of a loss from its values: difference quotients, entry by entry.
+"""The gradient of a loss by moving one entry at a time: the sweep over all entries, complex step.
 
-The formulas, for one entry of the parameters moved by multiples of a step ``h``:
-
-========== ============================================ ============ ========================
-method     formula                                      truncation   default ``h``
-========== ============================================ ============ ========================
-forward    D+(h) = (L(h) - L(0)) / h                    h/2 L''      u^(1/2) = 1.5e-8
-central    D(h) = (L(h) - L(-h)) / 2h                   h^2/6 L'''   u^(1/3) = 6.1e-6
-central4   (4 D(h) - D(2h)) / 3                         -h^4/30 L^5  u^(1/5) = 7.4e-4
-richardson (D(h) - 20 D(h/2) + 64 D(h/4)) / 45          O(h^6)       u^(1/7) = 5.8e-3
-complex    Im L(ih) / h                                 -h^2/6 L'''  1e-20: no cancellation
-========== ============================================ ============ ========================
-
-A formula of order p has the error ``T h**p + R/h``, with ``R`` of the size of ``u |L|``, ``u`` the
-machine epsilon; it is least where ``h**(p + 1)`` is about ``u``, which gives the last column (for p
-of 1 and 2: [1]_). It is multiplied by ``max(1, |entry|)``, 1 being a typical size [2]_. Richardson:
-[3]_. Complex step: [4]_, [5]_, [6]_.
-
-.. [1] William H. Press, Saul A. Teukolsky, William T. Vetterling and Brian P. Flannery, *Numerical
-   Recipes: The Art of Scientific Computing*, 3rd edition, Cambridge University Press, 2007, section
-   5.7.
-.. [2] John E. Dennis and Robert B. Schnabel, *Numerical Methods for Unconstrained Optimization and
-   Nonlinear Equations*, Prentice-Hall, 1983, algorithm A5.6.3: steps in proportion to the larger
-   of an entry and its typical size.
-.. [3] Lewis F. Richardson and J. Arthur Gaunt, "The deferred approach to the limit", *Philosophical
-   Transactions of the Royal Society of London, Series A* 226, 1927, pages 299-361.
-.. [4] James N. Lyness and Cleve B. Moler, "Numerical differentiation of analytic functions", *SIAM
-   Journal on Numerical Analysis* 4 (2), 1967, pages 202-210.
-.. [5] William Squire and George Trapp, "Using complex variables to estimate derivatives of real
-   functions", *SIAM Review* 40 (1), 1998, pages 110-112.
-.. [6] Joaquim R. R. A. Martins, Peter Sturdza and Juan J. Alonso, "The complex-step derivative
-   approximation", *ACM Transactions on Mathematical Software* 29 (3), 2003, pages 245-262.
+The formulas stand in :mod:`gradlab.differences.formulas`.
 """
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradlab import validation
-from gradlab.perturbation import Loss, Params, Steps, Sweep, moved, restored, total_size
-from gradlab.progress import Progress
-from gradlab.workers import require_workers, spread
+from gradlab.differences.formulas import FORMULAS, METHODS, difference
+from gradlab.differences.progress import Progress
+from gradlab.differences.sweep import Loss, Params, Steps, Sweep, moved, restored, total_size
+from gradlab.differences.workers import require_workers, spread
 
 __all__ = [
-    "FORMULAS",
-    "METHODS",
     "ComplexLoss",
-    "Formula",
     "complex_copies",
-    "difference",
+    "default_eps",
     "entry_losses",
     "entry_steps",
     "numerical_gradient",
     "require_visible",
     "unstacked",
 ]
-
-
-class Formula(NamedTuple):
-    """A weighted sum of quotients ``(L(a h) - L(b h)) / (a h - b h)``, one ``(a, b, weight)`` each."""
-
-    order: int
-    quotients: tuple[tuple[float, float, float], ...]
-
-    @property
-    def offsets(self) -> list[float]:
-        """Every multiple of the step at which the loss is needed, once."""
-        return sorted({offset for a, b, _ in self.quotients for offset in (a, b)})
-
-    @property
-    def truncation(self) -> float:
-        """The factor c of the first term that the Taylor series leaves over, ``c h**p L^(p+1)``."""
-        q = self.order + 1
-        return sum(w * (a**q - b**q) / (a - b) for a, b, w in self.quotients) / math.factorial(q)
-
-    @property
-    def amplification(self) -> float:
-        """The noise of the result, times h, for independent noise of size 1 in each loss."""
-        return math.sqrt(sum(2 * (w / (a - b)) ** 2 for a, b, w in self.quotients))
-
-
-FORMULAS = {
-    "forward": Formula(1, ((1, 0, 1),)),
-    "central": Formula(2, ((1, -1, 1),)),
-    "central4": Formula(4, ((1, -1, 4 / 3), (2, -2, -1 / 3))),
-    "richardson": Formula(
-        6, ((1, -1, 1 / 45), (1 / 2, -1 / 2, -20 / 45), (1 / 4, -1 / 4, 64 / 45))
-    ),
-}
-METHODS = (*FORMULAS, "complex")
 
 
 def numerical_gradient(
@@ -116,7 +49,7 @@ def numerical_gradient(
         Floating-point arrays of any shape and memory order, by name. They are perturbed in place,
         because a layer may hold them under another name, and put back bit for bit, whatever happens.
     method
-        "forward", "central", "central4", "complex" or "richardson": see the table of this module.
+        "forward", "central", "central4", "complex" or "richardson": see the table in :mod:`gradlab.differences.formulas`.
     eps
         The step, in the units of the parameters. By default it depends on the method, on the
         precision of the arrays and on the size of the entry.
@@ -160,23 +93,6 @@ def numerical_gradient(
         )
         for name, array in arrays.items()
     }
-
-
-def difference(
-    formula: Formula, losses: Mapping[float, np.ndarray], points: Mapping[float, np.ndarray]
-) -> np.ndarray:
-    """The formula applied to ``losses[offset]``, taken at the parameters ``points[offset]``.
-
-    Each quotient is divided by the distance between the two floating-point numbers at which the loss
-    was really evaluated, not by the one that was asked for; if they are the same number, it is 0.
-    """
-    total = np.zeros(np.shape(losses[formula.quotients[0][0]]))
-    for a, b, weight in formula.quotients:
-        run = np.subtract(points[a], points[b], dtype=np.float64)
-        with np.errstate(invalid="ignore"):  # of two infinite losses: nan
-            rise = losses[a] - losses[b]
-        total += weight * np.divide(rise, run, out=np.zeros_like(total), where=run != 0)
-    return total
 
 
 def default_eps(arrays: Params, method: str) -> float:

@@ -8,26 +8,19 @@ from collections.abc import Callable, Hashable, Mapping
 import numpy as np
 
 from gradlab import differences, validation
-from gradlab.directions import check_directions
-from gradlab.entries import check_entries
-from gradlab.judging import Problem, gradient_unit, relative_error
-from gradlab.noise import UNIT, loss_noise
-from gradlab.perturbation import Loss, Params, Sweep, restored
-from gradlab.report import ArrayReport, GradientCheckError, Report
-from gradlab.signatures import describe_pattern
-from gradlab.workers import require_workers
+from gradlab.checking.directions import check_directions
+from gradlab.checking.entries import check_entries
+from gradlab.checking.error_bars import Problem, gradient_unit
+from gradlab.checking.report import ArrayReport, Report
+from gradlab.checking.signatures import describe_pattern
+from gradlab.differences.noise import UNIT, loss_noise
+from gradlab.differences.sweep import Loss, Params, Sweep, restored
+from gradlab.differences.workers import require_workers
 
-__all__ = ["GradientCheckError", "Report", "check_gradients", "relative_error"]
+__all__ = ["check_gradients"]
 
 HOW = ("entries", "directions")
 REPEATABLE = 64 * UNIT  # threads may add up in another order
-_METHOD_NAMES = {
-    "forward": "forward differences",
-    "central": "central differences",
-    "central4": "central differences of order 4",
-    "complex": "complex step",
-    "richardson": "Richardson extrapolation",
-}
 
 
 def check_gradients(
@@ -79,7 +72,7 @@ def check_gradients(
     Returns
     -------
     Report
-        An :class:`gradlab.report.ArrayReport` for each array; true only if all of them are ok.
+        An :class:`gradlab.checking.report.ArrayReport` for each array; true only if all of them are ok.
 
         ========== ============================================================================
         ok         the gradient lies within the error bars of the differences, and these leave no
@@ -227,4 +220,4 @@ def _held_to(cutoff: float, array: ArrayReport) -> ArrayReport:
 def _title(method: str, eps: float | None, how: str) -> str:
     if how == "directions":
         return "Gradient check (random directions)"
-    return f"Gradient check ({_METHOD_NAMES[method]}{f', eps = {eps:g}' if eps else ''})"
+    return f"Gradient check ({differences.title_of(method)}{f', eps = {eps:g}' if eps else ''})"

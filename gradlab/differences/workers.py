@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradlab.perturbation import Block, Sweep, moved, restored
-from gradlab.progress import Progress
+from gradlab.differences.progress import Progress
+from gradlab.differences.sweep import Block, Sweep, moved, restored
 
 __all__ = ["require_workers", "spread"]
 

@@ -1,7 +1,7 @@
 """Move entries of the parameters, evaluate the loss, and put every entry back, bit for bit.
 
 :class:`Sweep` is the one loop of the package that moves entries; it is cut into blocks, so that
-:mod:`gradlab.workers` can do them elsewhere.
+:mod:`gradlab.differences.workers` can do them elsewhere.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradlab import validation
-from gradlab.progress import Progress
+from gradlab.differences.progress import Progress
 from gradlab.validation import Params
 
 __all__ = ["Block", "Loss", "Params", "Steps", "Sweep", "moved", "restored", "total_size"]

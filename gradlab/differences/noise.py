@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradlab.perturbation import Loss, Params, moved, restored
+from gradlab.differences.formulas import rms
+from gradlab.differences.sweep import Loss, Params, moved, restored
 from gradlab.validation import loss_value
 
 __all__ = [
@@ -23,7 +24,6 @@ __all__ = [
     "line_losses",
     "loss_noise",
     "probe",
-    "rms",
     "unit_of",
 ]
 
@@ -371,13 +371,3 @@ def _scale(arrays: Iterable[np.ndarray]) -> float:
     """The rms of all entries, or 0 if they are so small that they may as well be zeros."""
     size = rms(np.concatenate([array.ravel() for array in arrays]))
     return size if size > NEGLIGIBLE else 0.0
-
-
-def rms(array: np.ndarray) -> float:
-    """The root mean square of the entries; 0 if there are none. It neither over- nor underflows."""
-    array = np.abs(np.asarray(array, dtype=float))
-    largest = array.max(initial=0.0)
-    if not 0 < largest < np.inf:
-        return float(largest)
-    scale = 2.0 ** np.floor(np.log2(largest))
-    return float(scale * np.sqrt(np.mean(np.square(array / scale))))

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradlab.differences import FORMULAS, Formula, difference, entry_losses
-from gradlab.noise import KINKED, SAFETY, UNIT, Noise, Probe, rms, unit_of
-from gradlab.perturbation import Loss, Params, moved
+from gradlab.differences.formulas import FORMULAS, Formula, difference, rms
+from gradlab.differences.gradient import entry_losses
+from gradlab.differences.noise import KINKED, SAFETY, UNIT, Noise, Probe, unit_of
+from gradlab.differences.sweep import Loss, Params, moved
 from gradlab.validation import index_of
 
 __all__ = [
@@ -28,7 +29,6 @@ __all__ = [
     "extrapolated",
     "gradient_unit",
     "look_closer",
-    "relative_error",
     "rounding_bar",
     "said",
     "settled",
@@ -93,17 +93,6 @@ def gradient_unit(gradients: Params, params: Params, noise: Noise) -> float:
     telling = np.count_nonzero(mantissas != np.rint(mantissas))
     of_gradients = unit_of(numbers) if telling >= TELLING else UNIT
     return float(max(of_params, of_gradients, min(noise.unit, UNUSABLE)))
-
-
-def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> float:
-    """The measure of the exercise: ``|a - n| / (|a| + |n| + 1e-15)``, in the 2-norm.
-
-    Both arrays have the same shape, whatever it is; the result has no unit.
-    """
-    off, *sizes = (
-        rms(array) * math.sqrt(np.size(array)) for array in (analytic - numeric, analytic, numeric)
-    )
-    return float(off / (sum(sizes) + 1e-15))
 
 
 def settled(verdict: str, size: float, doubt: float, zero: bool, seen: Probe, unit: float) -> str:

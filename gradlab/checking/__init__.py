@@ -1,0 +1,9 @@
+"""Is a gradient right? Judged by the error bars of the differences, not by a magic cutoff."""
+
+from __future__ import annotations
+
+from gradlab.checking.check import check_gradients
+from gradlab.checking.report import ArrayReport, GradientCheckError, Report
+from gradlab.differences.formulas import relative_error
+
+__all__ = ["ArrayReport", "GradientCheckError", "Report", "check_gradients", "relative_error"]
