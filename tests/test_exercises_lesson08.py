@@ -102,9 +102,13 @@ def without_y_hat(H, y_hat, y, eps):
     return by_entries()(H, 0 * y_hat, y, eps)
 
 
-@pytest.mark.parametrize(
-    "answer", [by_entries(), lambda H, y_hat, y, eps: H.T @ (y_hat - y) / len(y)]
-)
+def stacked(H, y_hat, y, eps):
+    shift = eps * H.T[:, :, None]
+    rise = mlp.loss(y_hat + shift, y) - mlp.loss(y_hat - shift, y)
+    return rise[:, None] / (2 * eps)
+
+
+@pytest.mark.parametrize("answer", [by_entries(), stacked])
 def test_last_layer_right(capsys, answer):
     assert said(capsys, "08_last_layer", answer).startswith("Right.")
 
@@ -112,6 +116,8 @@ def test_last_layer_right(capsys, answer):
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
+        (lambda H, y_hat, y, eps: H.T @ (y_hat - y) / len(y), "is under test"),
+        (lambda H, y_hat, y, eps: np.mean((y_hat - y) * H, axis=0)[:, None], "is under test"),
         (by_entries(loss=summed), "division by the number of samples"),
         (by_entries(loss=unhalved), "Twice too large"),
         (by_entries(over=lambda rise, eps: rise / eps), "Twice too large"),
@@ -179,6 +185,49 @@ def one_by_one(suspicious, n):
     return next(entry for entry in range(n) if suspicious([entry]))
 
 
+def middle_only(suspicious, n):
+    low, high = 0, n
+    while high - low > 1:
+        middle = (low + high) // 2
+        if suspicious([middle]):
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+def bare_middle(suspicious, n):
+    return n // 2 if suspicious(n // 2) else 0
+
+
+def both_halves(suspicious, n):
+    low, high = 0, n
+    while high - low > 1:
+        middle = (low + high) // 2
+        if suspicious(np.arange(low, middle)):
+            high = middle
+        elif suspicious(np.arange(middle, high)):
+            low = middle
+    return low
+
+
+def thirds(suspicious, n):
+    low, high = 0, n
+    while high - low > 1:
+        third = max((high - low) // 3, 1)
+        if suspicious(np.arange(low, low + third)):
+            high = low + third
+        elif suspicious(np.arange(low + third, min(low + 2 * third, high))):
+            low, high = low + third, min(low + 2 * third, high)
+        else:
+            low = min(low + 2 * third, high - 1)
+    return low
+
+
+def asking_about_all_first(suspicious, n):
+    return halving(suspicious, n) if suspicious(np.arange(n)) else None
+
+
 def one_too_many(suspicious, n):
     return halving(suspicious, n) + 1
 
@@ -222,10 +271,26 @@ def test_halving_right(capsys, answer):
     assert "10 questions for 1000 entries" in output
 
 
+def test_a_question_more_than_needed_is_told(capsys):
+    output = said(capsys, "08_halving", asking_about_all_first)
+    assert output.startswith("Right.")
+    assert "11 questions for 1000 entries, where 10 are enough" in output
+
+
+def test_thirds_take_more_than_halves(capsys):
+    output = said(capsys, "08_halving", thirds)
+    assert output.startswith("Not yet. Found, but with")
+    assert "Ask about half" in output
+
+
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
         (one_by_one, "Ask about half"),
+        (middle_only, "Each of your questions is about one entry"),
+        (bare_middle, "TypeError: suspicious takes a list of entries"),
+        (both_halves, "with 6 questions for 8 entries. The answer about one half"),
+        (both_halves, "3 of your questions were answered before you asked. 3 are enough."),
         (one_too_many, "next door"),
         (other_half, "rule out. Where is the culprit after a True?"),
         (one_too_few, "2 entries are still possible"),

@@ -48,6 +48,42 @@ def without_a_step(step, params, learning_rate):
     return {name: (array.copy() - array) / learning_rate for name, array in params.items()}
 
 
+def stepping_too_late(step, params, learning_rate):
+    old = {name: array.copy() for name, array in params.items()}
+    grads = {name: (old[name] - array) / learning_rate for name, array in params.items()}
+    step()
+    for name, array in params.items():
+        array[...] = old[name]
+    return grads
+
+
+def stepping_twice(step, params, learning_rate):
+    step()
+    return recover(step, params, learning_rate)
+
+
+def stepping_for_each_array(step, params, learning_rate):
+    grads = {}
+    for name, array in params.items():
+        old = array.copy()
+        step()
+        grads[name] = (old - array) / learning_rate
+    return grads
+
+
+def keeping_references(step, params, learning_rate):
+    arrays = list(params.values())
+    old = [array.copy() for array in arrays]
+    step()
+    moved = [array.copy() for array in arrays]
+    for array, kept in zip(arrays, old, strict=True):
+        np.copyto(array, kept)
+    return {
+        name: (kept - now) / learning_rate
+        for name, kept, now in zip(params, old, moved, strict=True)
+    }
+
+
 def rebinding(step, params, learning_rate):
     old = {name: array.copy() for name, array in params.items()}
     step()
@@ -60,15 +96,19 @@ def failing(step, params, learning_rate):
     raise RuntimeError("no such model")
 
 
-def test_update_right(capsys):
-    assert said(capsys, "09_update", recover).startswith("Right.")
+@pytest.mark.parametrize("answer", [recover, keeping_references])
+def test_update_right(capsys, answer):
+    assert said(capsys, "09_update", answer).startswith("Right.")
 
 
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
         (without_a_copy, "the same array"),
-        (without_a_step, "is step() called"),
+        (without_a_step, "step() is not called"),
+        (stepping_too_late, "the difference is taken before step() is called"),
+        (stepping_twice, "step() is called 2 times"),
+        (stepping_for_each_array, "call it once, for all arrays"),
         (recovered(lambda old, new, rate: (new - old) / rate), "wrong sign"),
         (recovered(lambda old, new, rate: old - new), "divide it by the learning rate"),
         (recovered(lambda old, new, rate: new - old), "new minus old"),
@@ -196,6 +236,10 @@ def test_softmax_right(capsys):
         (lambda Z, k: (softmax(Z, axis=0) - one_hot(Z, k)) / len(Z), "over the classes"),
         (lambda Z, k: gradient(Z, k).T, "transpose it"),
         (overflowing, "overflows"),
+        (lambda Z, k: overflowing(Z - Z.max(), k), "subtract from each row its own maximum"),
+        (lambda Z, k: overflowing(Z - Z.mean(), k), "subtract from each row its own maximum"),
+        (lambda Z, k: overflowing(Z - Z.max(axis=0), k), "the same within a row"),
+        (lambda Z, k: overflowing(Z - Z.max(axis=1), k), "(4,3) and (4,) cannot be combined"),
         (lambda Z, k: Z / 0, "nan or infinity"),
         (lambda Z, k: "P - 1", "should be an array of numbers"),
         (7, "A function is asked for"),

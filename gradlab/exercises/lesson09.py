@@ -10,6 +10,7 @@ import numpy as np
 from gradlab.bugs.networks import softmax
 from gradlab.exercises import exercise
 from gradlab.exercises.feedback import (
+    NotAttempted,
     Wrong,
     attempted,
     call,
@@ -26,22 +27,41 @@ def judge_update(answer: Any) -> str:
     if not callable(attempted(answer)):
         call(answer)  # says what is asked for
     rng = np.random.RandomState(9)
-    gradient = {"W": rng.normal(size=(3, 2)), "b": rng.normal(size=2)}
+    slope = {"W": rng.normal(size=(3, 2)), "b": rng.normal(size=2)}
     before = {"W": rng.normal(size=(3, 2)), "b": rng.normal(size=2)}
-    rate = 0.25
+    rate, calls = 0.25, 0
+
+    def gradient_at(name: str, array: np.ndarray) -> np.ndarray:
+        return slope[name] + array / 4  # so that a second step is not the first one again
+
+    gradient = {name: gradient_at(name, array) for name, array in before.items()}
     after = {name: array - rate * gradient[name] for name, array in before.items()}
     params = {name: array.copy() for name, array in before.items()}
     arrays = dict(params)
 
     def step() -> None:
+        nonlocal calls
+        calls += 1
         for name, array in arrays.items():
-            array -= rate * gradient[name]
+            array -= rate * gradient_at(name, array)
 
     step.__qualname__ = "step"  # what a TypeError calls it
     grads = call(partial(answer, step, params, rate))
     arrays_now = {name: array.copy() for name, array in arrays.items()}
-    if _equal(arrays_now, before) and _all_zero(grads, before):
-        raise Wrong("Every gradient is zero: is step() called between the two values you compare?")
+    if not calls and _all_zero(grads, before):
+        raise Wrong(
+            "step() is not called. Call it between the two values of the parameters that you compare."
+        )
+    if _all_zero(grads, before) and not _reads_after_the_step(answer, before, rate):
+        raise Wrong(
+            "Every gradient is zero: the difference is taken before step() is called. Keep the old "
+            "values, then step, then subtract."
+        )
+    if calls > 1 and not _close(grads, gradient):
+        raise Wrong(
+            f"step() is called {calls} times, and each call moves the parameters from where the one "
+            f"before has left them: call it once, for all arrays."
+        )
     _judge_recovered(grads, gradient, before, after, rate)
     if any(params.get(name) is not array for name, array in arrays.items()):
         raise Wrong(
@@ -86,6 +106,25 @@ def _judge_recovered(grads: Any, gradient: dict, before: dict, after: dict, rate
         for name in gradient
     }
     same_arrays(grads, gradient, mistakes)
+
+
+def _reads_after_the_step(answer: Any, before: dict, rate: float) -> bool:
+    """Whether the arrays are looked at after the step: one that writes nan shows in the answer."""
+    arrays = {name: array.copy() for name, array in before.items()}
+
+    def step() -> None:
+        for array in arrays.values():
+            array[...] = np.nan
+
+    return not _all_zero(call(partial(answer, step, dict(arrays), rate)), before)
+
+
+def _close(grads: Any, truth: dict) -> bool:
+    try:
+        same_arrays(grads, truth)
+    except (Wrong, NotAttempted):
+        return False
+    return True
 
 
 def _equal(arrays: dict, others: dict) -> bool:
@@ -150,6 +189,16 @@ def judge_softmax(answer: Any) -> str:
                 "maximum of each row first, which leaves the probabilities as they are."
             )
         same_array(large, truth, "dZ at scores near 1000")
+    apart = Z + 1000.0 * np.arange(len(Z))[:, None]  # no row's probabilities change
+    with np.errstate(all="ignore"):
+        spread = call(answer, apart, labels)
+    if not np.isfinite(np.asarray(spread, dtype=float)).all():
+        raise Wrong(
+            "Right as long as all rows have scores of one size. With rows near 0, 1000, 2000 and "
+            "3000, one maximum for all of Z leaves zeros in the lower rows, and 0/0: subtract from "
+            "each row its own maximum, axis=1 with keepdims=True."
+        )
+    same_array(spread, truth, "dZ with rows near 0, 1000, 2000 and 3000")
     return "Probabilities minus a one in the right place, over N, and safe for large scores."
 
 
@@ -162,7 +211,10 @@ def _softmax_mistakes(Z: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray
     rows[labels] -= 1
     columns[:, labels] -= 1
     losses = -np.log(P[np.arange(N), labels])
+    shifted = softmax(Z - Z.max(axis=0))
     return {
+        "Z.max(axis=0) takes another number from each column, and that changes the probabilities: "
+        "the shift has to be the same within a row, axis=1.": (shifted - ones) / N,
         "This is the gradient of the sum over the samples; the loss is their mean.": N * truth,
         "The sign is wrong: a higher score for the right class lowers the loss.": -truth,
         "These are the probabilities; the label has not had its say yet.": P,
