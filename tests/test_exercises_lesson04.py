@@ -126,6 +126,41 @@ def on_shallow_copies(loss, params, eps):
     return gradient
 
 
+def on_shallow_copies_at_once(loss, params, eps):
+    gradient = {name: np.zeros_like(array) for name, array in params.items()}
+    for name, array in params.items():
+        for index in np.ndindex(array.shape):
+            plus, minus = params.copy(), params.copy()
+            plus[name][index] += eps
+            minus[name][index] -= eps
+            gradient[name][index] = (loss(plus) - loss(minus)) / (2 * eps)
+    return gradient
+
+
+def on_a_copy_that_stays_at_home(loss, params, eps):
+    gradient = {name: np.zeros_like(array) for name, array in params.items()}
+    for name, array in params.items():
+        moved = array.copy()
+        for index in np.ndindex(array.shape):
+            moved[index] += eps
+            ahead = loss(params)
+            moved[index] -= 2 * eps
+            gradient[name][index] = (ahead - loss(params)) / (2 * eps)
+    return gradient
+
+
+def under_the_index(loss, params, eps):
+    gradient = {name: np.zeros_like(array) for name, array in params.items()}
+    for array in gradient_by()(loss, params, eps).values():
+        for index in np.ndindex(array.shape):
+            gradient[index] = array[index]
+    return gradient
+
+
+def walks_through_the_array(loss, params, eps):
+    return {name: [loss(params) for _ in np.ndindex(array)] for name, array in params.items()}
+
+
 def raises(loss, params, eps):
     raise RuntimeError("stuck")
 
@@ -139,6 +174,16 @@ def raises(loss, params, eps):
         (gradient_by(divide=lambda rise, eps: rise / 2 * eps), "brackets"),
         (gradient_by(step_down=0), "second loss is taken at the starting point"),
         (on_shallow_copies, "a copied dict still holds the same arrays"),
+        (on_shallow_copies_at_once, "saw the same point every time"),
+        (on_a_copy_that_stays_at_home, "saw the same point every time"),
+        (under_the_index, "an entry under the key (0, 0)"),
+        (walks_through_the_array, "np.ndindex wants array.shape"),
+        (
+            lambda loss, params, eps: loss(),
+            "loss() missing 1 required positional argument: 'params'",
+        ),
+        (gradient_by(divide=lambda rise, eps: rise / 2e-5), "as if it had been 1e-05"),
+        (gradient_by(divide=lambda rise, eps: rise / 2e-3), "as if it had been 1e-03"),
         (gradient_by(restore=False), "not put back"),
         (whole_arrays, "one entry at a time"),
         (whole_rows, "A whole row moves at once"),
@@ -168,8 +213,12 @@ def test_the_loop_over_every_entry(capsys, answer, sentence):
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (4e-2, "Too large, by about 3 decades"),
-        (3e-10, "Too small, by about 5 decades"),
+        (4e-2, "Too large, by about 3.1 decades"),
+        (1e-2, "Too large, by about 2.5 decades"),
+        (1e-3, "Too large, by about 1.5 decades"),
+        (1e-6, "Too small, by about 1.5 decades"),
+        (1e-7, "Too small, by about 2.5 decades"),
+        (3e-10, "Too small, by about 5.0 decades"),
         (-5, "looks like an exponent; the step itself would be 1e-5"),
         (-0.5, "has to be positive"),
         (0, "has to be positive"),
@@ -193,7 +242,9 @@ def test_the_best_epsilon(capsys, answer, sentence):
         (lambda T, R, p: (R / (p * T)) ** (1 / (p + 1)), "where the sum of both errors is least"),
         (lambda T, R, p: R / T, "root is still missing"),
         (lambda T, R, p: (R / T) ** (1 / 2), "square root whatever p is"),
-        (lambda T, R, p: (R / T) ** (1 / 3), "are not equal"),
+        (lambda T, R, p: (R / T) ** (1 / 3), "cube root whatever p is"),
+        (lambda T, R, p: (R / T) ** (1 / (p + 2)), "For T = 0.2, R = 1e-15 and p = 2 you return"),
+        (lambda T, R, p: (R / T) ** (1 / (p + 2)), "and the two should be equal"),
         (lambda T, R, p: (R / T) ** 1 / (p + 1), "exponent needs brackets"),
         (lambda T, R, p: R / T ** (1 / (p + 1)), "ratio needs brackets"),
         (lambda T, R, p: (R / T) ** (1 / p + 1), "/ binds before +"),

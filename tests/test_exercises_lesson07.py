@@ -71,7 +71,7 @@ def test_richardson(capsys, answer, sentence):
     ("answer", "sentence"),
     [
         (2e-5, "where float64 is at its best"),
-        (1e-8, "Too small, by about 6 decades"),
+        (1e-8, "Too small, by about 6.0 decades"),
         (2.4e-4, "the rule for a forward difference"),
         (812, "give the step itself"),
         (5.0, "Too large, by about"),

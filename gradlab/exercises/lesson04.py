@@ -12,7 +12,17 @@ import numpy as np
 from gradlab import curves, differences, mlp
 from gradlab.data import paraboloid
 from gradlab.exercises import exercise
-from gradlab.exercises.feedback import Wrong, attempted, call, number, same_arrays
+from gradlab.exercises.feedback import (
+    Wrong,
+    attempted,
+    call,
+    number,
+    real_array,
+    same_arrays,
+)
+
+Params = dict[str, np.ndarray]
+Loss = Callable[[Params], float]
 
 EPS = 1e-2  # large enough to tell every mistake in the formula from every other one
 NOTEBOOK_EPS = 1e-5
@@ -21,8 +31,28 @@ NOTEBOOK_EPS = 1e-5
 @exercise("04_numerical_gradient", "4.1 The loop over every entry")
 def judge_numerical_gradient(answer: Any) -> str:
     params, loss = _network()
-    gradient, given, evaluations = _watched(answer, loss, params)
+    gradient, given, seen = _watched(answer, loss, params)
     truth = differences.numerical_gradient(loss, params, eps=EPS, progress=False)
+    if isinstance(gradient, Mapping):
+        _judge_keys(gradient, truth)
+    if isinstance(gradient, Mapping) and gradient.keys() >= truth.keys():
+        if _shared_with(gradient, given):
+            raise Wrong(
+                "Your result holds the arrays of params themselves, so that writing the gradient "
+                "overwrites the weights; it needs new arrays."
+            )
+        _judge_points(seen, params)
+        _judge_divisor(gradient, truth, seen, params)
+    same_arrays(gradient, truth, _mistakes(loss, params, truth), rtol=1e-9)
+    for name, array in params.items():
+        _judge_restored(given.get(name), array, name)
+    if len(seen) > 42:
+        return f"It takes {len(seen)} evaluations; two for each of the 21 entries would do."
+    return "42 evaluations, two for each of the 21 entries, and every array as it was."
+
+
+def _mistakes(loss: Loss, params: Params, truth: Params) -> dict[str, dict[str, np.ndarray]]:
+    """For each array what the usual mistakes make of it, each under its sentence."""
     variants = {
         "You take the step in one direction only: that is the forward difference.": _quotients(
             loss, params, lambda plus, minus, middle: (plus - middle) / EPS
@@ -50,7 +80,7 @@ def judge_numerical_gradient(answer: Any) -> str:
         "Some entries are not put back after their turn, so the later ones are "
         "measured at another point.": _without_restoring(loss, params),
     }
-    mistakes = {  # W2 and b2 forgive some of them: there the right numbers are no mistake
+    return {  # W2 and b2 forgive some of them: there the right numbers are no mistake
         name: {
             sentence: wrong[name]
             for sentence, wrong in variants.items()
@@ -58,20 +88,61 @@ def judge_numerical_gradient(answer: Any) -> str:
         }
         for name in params
     }
-    if isinstance(gradient, Mapping) and gradient.keys() >= truth.keys():
-        if _shared_with(gradient, given):
-            raise Wrong(
-                "Your result holds the arrays of params themselves, so that writing the gradient "
-                "overwrites the weights; it needs new arrays."
-            )
-        if evaluations == 0:
-            raise Wrong("The loss that your function is given is never evaluated.")
-    same_arrays(gradient, truth, mistakes, rtol=1e-9)
-    for name, array in params.items():
-        _judge_restored(given.get(name), array, name)
-    if evaluations > 42:
-        return f"It takes {evaluations} evaluations; two for each of the 21 entries would do."
-    return "42 evaluations, two for each of the 21 entries, and every array as it was."
+
+
+def _judge_keys(gradient: Mapping, truth: Params) -> None:
+    """Refuse a dict that was written to with the index where the name belongs."""
+    indices = [key for key in gradient if isinstance(key, tuple)]
+    if indices:
+        raise Wrong(
+            f"The dict has an entry under the key {indices[0]}: gradient[index] = … makes a key of "
+            f"the index, where gradient[name][index] = … fills an entry of an array."
+        )
+
+
+def _judge_points(seen: list[Params], params: Params) -> None:
+    """Refuse a loop whose loss never saw a moved entry."""
+    if not seen:
+        raise Wrong("The loss that your function is given is never evaluated.")
+    if not any(_distance(point, params) for point in seen):
+        raise Wrong(
+            "The loss saw the same point every time: what you move never reaches it, or is back "
+            "where it was before the loss is called. (A copied dict still holds the same arrays.)"
+        )
+
+
+def _judge_divisor(gradient: Mapping, truth: Params, seen: list[Params], params: Params) -> None:
+    """Refuse a quotient whose step is not the one that was moved."""
+    moves = [distance for point in seen if (distance := _distance(point, params))]
+    if not np.allclose(moves, EPS, rtol=1e-6):
+        return
+    if any(np.shape(gradient[name]) != array.shape for name, array in truth.items()):
+        return
+    ratios = np.concatenate([(real_array(gradient[name]) / truth[name]).ravel() for name in truth])
+    if not ratios[0] > 0 or not np.allclose(ratios, ratios[0], rtol=1e-6):
+        return
+    step = EPS / float(ratios[0])
+    if step < 0.9 * EPS and _is_power_of_ten(step):
+        raise Wrong(
+            f"You move each entry by eps and divide as if it had been {step:.0e}: divide by the "
+            f"step that was taken."
+        )
+
+
+def _is_power_of_ten(step: float) -> bool:
+    return math.isclose(step, 10.0 ** round(math.log10(step)), rel_tol=1e-6)
+
+
+def _distance(point: Params, params: Params) -> float:
+    """By how much the entry that moved most has moved."""
+    return max(
+        (
+            float(np.max(np.abs(point[name] - array)))
+            for name, array in params.items()
+            if np.shape(point.get(name)) == array.shape
+        ),
+        default=0.0,
+    )
 
 
 def _judge_restored(found: Any, array: np.ndarray, name: str) -> None:
@@ -100,56 +171,69 @@ def judge_step(guess: float, best: float) -> None:
     decades = math.log10(guess / best)
     if decades > 1:
         raise Wrong(
-            f"Too large, by about {decades:.0f} decades: up there the curve bends within one step, "
+            f"Too large, by about {decades:.1f} decades: up there the curve bends within one step, "
             f"and the truncation error rules."
         )
     if decades < -1:
         raise Wrong(
-            f"Too small, by about {-decades:.0f} decades: down there the two losses agree in "
+            f"Too small, by about {-decades:.1f} decades: down there the two losses agree in "
             f"almost all their digits, and the rounding error rules."
         )
 
 
+# Where else people let the two lines cross, each with the sentence that helps.
+OTHER_CROSSINGS: dict[str, Callable[[float, float, int], float]] = {
+    "The power is right but the ratio is upside down: a noisier loss needs a larger step.": (
+        lambda T, R, p: (T / R) ** (1 / (p + 1))
+    ),
+    "Multiply both sides by eps before you take the root: the power is then p + 1, not p.": (
+        lambda T, R, p: (R / T) ** (1 / p)
+    ),
+    "That is where the sum of both errors is least, a little to the left; "
+    "the question is where the two are equal.": lambda T, R, p: (R / (p * T)) ** (1 / (p + 1)),
+    "The root is still missing: that is eps to the power p + 1.": lambda T, R, p: R / T,
+    "** binds before /, so you take the power 1 and divide by p + 1; "
+    "the exponent needs brackets of its own.": lambda T, R, p: R / T / (p + 1),
+    "** binds before /, so the root is taken of T alone; the ratio needs brackets.": (
+        lambda T, R, p: R / T ** (1 / (p + 1))
+    ),
+    "The exponent is 1/p and then 1 more; / binds before +.": (
+        lambda T, R, p: (R / T) ** (1 / p + 1)
+    ),
+    "You take the power p + 1 where its inverse, a root, is needed.": (
+        lambda T, R, p: (R / T) ** (p + 1)
+    ),
+    "The root is a square root whatever p is; it should depend on p.": (
+        lambda T, R, p: math.sqrt(R / T)
+    ),
+    "The root is a cube root whatever p is: right for central differences, whose p is 2; "
+    "it should depend on p.": lambda T, R, p: math.cbrt(R / T),
+}
+CROSSINGS = ((0.2, 1e-15, 2), (3.0, 2e-16, 1), (0.05, 7e-17, 4))
+
+
 @exercise("04_crossing", "4.3 Where the two lines cross")
 def judge_crossing(answer: Any) -> str:
-    for T, R, p in ((0.05, 7e-17, 4), (0.2, 1e-15, 2), (3.0, 2e-16, 1)):
-        value = number(call(answer, T, R, p), "the step")
-        _judge_one_crossing(value, T, R, p)
-    return "For p = 1 it is a square root, for p = 2 a cube root, for p = 4 a fifth root."
-
-
-def _judge_one_crossing(value: float, T: float, R: float, p: int) -> None:
-    mistakes = {
-        "the power is right but the ratio is upside down: a noisier loss needs a larger step": (
-            (T / R) ** (1 / (p + 1))
-        ),
-        "multiply both sides by eps before you take the root: the power is then p + 1, not p": (
-            (R / T) ** (1 / p)
-        ),
-        "that is where the sum of both errors is least, a little to the left; "
-        "the question is where the two are equal": (R / (p * T)) ** (1 / (p + 1)),
-        "the root is still missing: that is eps to the power p + 1": R / T,
-        "** binds before /, so you take the power 1 and divide by p + 1; "
-        "the exponent needs brackets of its own": R / T / (p + 1),
-        "** binds before /, so the root is taken of T alone; the ratio needs brackets": (
-            R / T ** (1 / (p + 1))
-        ),
-        "the exponent is 1/p and then 1 more; / binds before +": (R / T) ** (1 / p + 1),
-        "you take the power p + 1 where its inverse, a root, is needed": (R / T) ** (p + 1),
-        "the root is a square root whatever p is; it should depend on p": math.sqrt(R / T),
-    }
-    if math.isclose(value, (R / T) ** (1 / (p + 1)), rel_tol=1e-6):
-        return
-    for sentence, wrong in mistakes.items():
-        if math.isclose(value, wrong, rel_tol=1e-6):
-            raise Wrong(f"For T = {T:g}, R = {R:g} and p = {p}, {sentence}.")
+    values = [number(call(answer, *crossing), "the step") for crossing in CROSSINGS]
+    if _crosses(values, lambda T, R, p: (R / T) ** (1 / (p + 1))):
+        return "For p = 1 it is a square root, for p = 2 a cube root, for p = 4 a fifth root."
+    for sentence, wrong in OTHER_CROSSINGS.items():
+        if _crosses(values, wrong):
+            raise Wrong(sentence)
+    (T, R, p), value = CROSSINGS[0], values[0]
+    case = f"For T = {T:g}, R = {R:g} and p = {p} you return {value:.3g}"
     if value <= 0:
-        raise Wrong(
-            f"For T = {T:g}, R = {R:g} and p = {p} you return {value:.3g}; a step is positive."
-        )
+        raise Wrong(f"{case}; a step is positive.")
     raise Wrong(
-        f"For T = {T:g}, R = {R:g} and p = {p} you return {value:.3g}; there the truncation error is "
-        f"{T * value**p:.2g} and the rounding error {R / value:.2g}, which are not equal."
+        f"{case}; there the truncation error is {T * value**p:.2g} and the rounding error "
+        f"{R / value:.2g}, and the two should be equal."
+    )
+
+
+def _crosses(values: list[float], formula: Callable[[float, float, int], float]) -> bool:
+    return all(
+        math.isclose(value, formula(*crossing), rel_tol=1e-6)
+        for value, crossing in zip(values, CROSSINGS, strict=True)
     )
 
 
@@ -171,22 +255,28 @@ def _quotients(loss: Callable, params: dict, quotient: Callable) -> dict[str, np
     return {name: quotient(*values[name]) for name in params}
 
 
-def _watched(answer: Any, loss: Callable, params: dict) -> tuple[Any, dict, int]:
-    """Call the learner's function; what it returns, its params afterwards, how often it asked."""
+def _watched(answer: Any, loss: Loss, params: Params) -> tuple[Any, Params, list[Params]]:
+    """Call the learner's function: what it returns, its params afterwards, the points it asked at."""
     given = {name: array.copy() for name, array in params.items()}
-    evaluations = 0
+    seen: list[Params] = []
 
-    def watched(moved: dict) -> float:
-        nonlocal evaluations
-        evaluations += 1
-        return loss(moved)
+    def watched(params: Params) -> float:
+        seen.append({name: np.array(array) for name, array in params.items()})
+        return float(loss(params))
 
+    watched.__name__ = watched.__qualname__ = "loss"  # as an error message will call it
     attempted(answer)
-    if callable(
-        answer
-    ):  # ``call`` would hand over copies, and nobody could see what became of them
+    if callable(answer):  # ``call`` would hand over copies, and nobody saw what became of them
         answer = functools.partial(answer, watched, given, EPS)
-    return call(answer), given, evaluations
+    try:
+        return call(answer), given, seen
+    except Wrong as wrong:
+        if "truth value of an array" in str(wrong) or "ndindex" in str(wrong):
+            raise Wrong(
+                f"{wrong} An array stands where a number or a shape is asked for: np.ndindex wants "
+                f"array.shape."
+            ) from None
+        raise
 
 
 def _shared_with(gradient: Mapping, params: dict) -> bool:

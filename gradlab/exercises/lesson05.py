@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ from gradlab.exercises import exercise
 from gradlab.exercises.feedback import NotAttempted, Wrong, call, choice, number
 
 NORM = np.linalg.norm
+PARAMETERS = ("W1", "b1", "W2", "b2")
+Pair = tuple[np.ndarray, np.ndarray]
 
 
 # What people divide by what, each with the sentence that helps.
@@ -67,10 +70,17 @@ def judge_relative_error(answer: Any) -> str:
         for sentence, error in OTHER_ERRORS.items():
             if _agree([abs(value) for value in values], error, pairs):
                 raise Wrong(sentence)
+        _judge_small_number(values, pairs)
         (a, n), value = pairs[0], values[0]
         raise Wrong(
             f"For two arrays of shape {a.shape} you return {value:.6g}, "
             f"not {relative_error(a, n):.6g}."
+        )
+    tiny = np.full((1, 1), 4e-16)
+    if number(call(answer, tiny, tiny / 2), "the relative error") < 0:
+        raise Wrong(
+            "For two arrays of 4e-16 and 2e-16 you return a negative number: the 1e-15 is "
+            "subtracted where it should be added."
         )
     zeros = _error_of_zeros(answer, np.zeros((1, 5)))
     if zeros != 0:
@@ -78,7 +88,21 @@ def judge_relative_error(answer: Any) -> str:
     return "And where both arrays are zero it is 0, because of the 1e-15."
 
 
-def _agree(values: list[float], error: Callable, pairs: list) -> bool:
+def _judge_small_number(values: list[float], pairs: list[Pair]) -> None:
+    """Name the small number in the denominator if it is so large that it shows."""
+    small = [
+        NORM(a - n) / value - NORM(a) - NORM(n)
+        for value, (a, n) in zip(values, pairs, strict=True)
+        if value > 0
+    ]
+    if len(small) == len(pairs) and 1e-13 < small[0] < 0.1 and np.allclose(small, small[0], 0.01):
+        raise Wrong(
+            f"The small number in your denominator is {small[0]:.0e}, so large that it shows: "
+            f"gradients of that size would seem to agree. Take the 1e-15 of the formula."
+        )
+
+
+def _agree(values: list[float], error: Callable[..., float], pairs: list[Pair]) -> bool:
     return all(
         math.isclose(value, error(a, n), rel_tol=1e-9)
         for value, (a, n) in zip(values, pairs, strict=True)
@@ -99,6 +123,8 @@ def _error_of_zeros(answer: Any, zeros: np.ndarray) -> float:
 
 @exercise("05_factor_two", "5.2 What a relative error says")
 def judge_factor_two(answer: Any) -> str:
+    if isinstance(answer, str) and re.fullmatch(r"[\d./% ]+", answer):
+        raise Wrong(f"{answer!r} is a text: write the number without the quotes.")
     value = number(answer, "the relative error")
     mistakes = {
         1.0: "1 is what a wrong sign gives, or an array of zeros: |a - n| is as large as |a| + |n|.",
@@ -126,16 +152,14 @@ def judge_liar(answer: Any) -> str:
     if not isinstance(answer, (tuple, list)) or len(answer) != 2:
         raise Wrong("Two things are asked for: the liar, and the list of the arrays.")
     liar, arrays = answer
-    if isinstance(liar, str):
-        liar = liar.lower().replace("suspect", "").strip(" _")
-    if choice(liar, ("A", "B")) == "A":
-        raise Wrong("Every line of suspect A's report says ok. Read the other report.")
+    if _suspect(liar) == "A":
+        raise Wrong("All four errors of suspect A are far below the cutoff. Look at the other one.")
     named = _names(arrays)
     if named == {"W1", "b1"}:
         return "Suspect B, and only in the arrays of the first layer: that is half a diagnosis."
     if not named <= {"W1", "b1"}:
-        raise Wrong("The suspect is right. Of the arrays, you accuse at least one that is ok.")
-    raise Wrong("The suspect is right. Of the arrays, at least one more is wrong in its report.")
+        raise Wrong("The suspect is right. Of the arrays, you accuse at least one that matches.")
+    raise Wrong("The suspect is right. Of the arrays, at least one more does not match.")
 
 
 def _names(arrays: Any) -> set[str]:
@@ -143,13 +167,21 @@ def _names(arrays: Any) -> set[str]:
         raise NotAttempted("Name the arrays as well.")
     if isinstance(arrays, str):
         arrays = arrays.replace(",", " ").replace(" and ", " ").split()
-    known = ("W1", "b1", "W2", "b2")
     try:
-        return {choice(_parameter(name), known) for name in arrays}
+        return {_parameter(name) for name in arrays}
     except TypeError:
         raise Wrong("The arrays are asked for as a list of names, such as ['W2'].") from None
 
 
-def _parameter(name: Any) -> Any:
-    """``W1`` for ``dW1``, as the code calls its gradient."""
-    return name.strip().removeprefix("d") if isinstance(name, str) else name
+def _suspect(liar: Any) -> str:
+    if isinstance(liar, str):
+        short = liar.lower().replace("suspect", "").strip(" _").upper()
+        if short in ("A", "B"):
+            return short
+    return choice(liar, ("A", "B"))
+
+
+def _parameter(name: Any) -> str:
+    """``W1`` for ``dW1``, as the code calls its gradient; what is neither is quoted as it stands."""
+    short = name.strip().removeprefix("d") if isinstance(name, str) else ""
+    return short if short in PARAMETERS else choice(name, PARAMETERS)
