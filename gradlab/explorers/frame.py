@@ -167,6 +167,8 @@ class Explorer(widgets.VBox):
     ----------
     controls, picture, readout
         The widgets: a dict, an ``Image`` and an ``HTML``.
+    task, alt
+        As they were given.
     pixels
         The picture, unpacked.
     """
@@ -182,6 +184,7 @@ class Explorer(widgets.VBox):
         self.scene = scene
         self.controls = dict(controls)
         self.alt = style.alt_text(alt)
+        self.task = task
         self.picture = _Picture(
             format="png",
             tooltip="The line below the picture says what it shows",

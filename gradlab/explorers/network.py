@@ -13,6 +13,7 @@ from gradlab.explorers.surface import (
     PLANE,
     SQUARE,
     as_image,
+    fill,
     height_bar,
     surface_axes,
 )
@@ -82,9 +83,9 @@ class _NetworkScene(Scene):
         for name in ("W1", "W2"):
             params[name] *= scale
         y_hat, cache = mlp.forward(params, PLANE)
-        self.surface.set_data(as_image(y_hat))
+        fill(self.surface, y_hat, params)
         for unit, values in enumerate(cache["H"].T):
-            self.units[unit].set_data(as_image(values))
+            fill(self.units[unit], values, params, unit)
             self.weights[unit].set_text(f"H[:, {unit}] × {params['W2'][unit, 0]:.2f}")
         _, seen = mlp.forward(params, self.X)
         slopes = mlp.backward(params, seen, self.y)

@@ -17,6 +17,7 @@ __all__ = [
     "PLANE",
     "SQUARE",
     "as_image",
+    "fill",
     "height_bar",
     "surface",
     "surface_axes",
@@ -39,6 +40,21 @@ def surface_axes(ax: Axes, title: str) -> AxesImage:
 def height_bar(scene: Scene, image: AxesImage, box: Sequence[float]) -> None:
     """Draw the colour bar of a map of heights in ``box``."""
     scene.colour_bar(image, box, [-1, 0, 1, 2], "height", extend="both")
+
+
+def fill(
+    image: AxesImage,
+    values: np.ndarray,
+    params: Mapping[str, np.ndarray],
+    unit: int | None = None,
+) -> None:
+    """Show values at ``PLANE``, and note whose they are.
+
+    ``values`` are the output of the network of ``params``, or those of its hidden ``unit``. The
+    web site keeps the 21 parameters instead of a picture for every value of the controls.
+    """
+    image.set_data(as_image(values))
+    image.network = params, unit
 
 
 def surface(params: Mapping[str, np.ndarray]) -> np.ndarray:

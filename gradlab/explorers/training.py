@@ -12,7 +12,14 @@ from gradlab import mlp
 from gradlab.bugs import CATALOGUE
 from gradlab.data import paraboloid
 from gradlab.explorers.frame import DPI, HALO, Explorer, Scene, selection, slider
-from gradlab.explorers.surface import DOTS, HEIGHTS, height_bar, surface, surface_axes
+from gradlab.explorers.surface import (
+    DOTS,
+    HEIGHTS,
+    PLANE,
+    fill,
+    height_bar,
+    surface_axes,
+)
 from gradlab.plots import style
 
 __all__ = ["training_explorer"]
@@ -119,7 +126,8 @@ class _TrainingScene(Scene):
         for which, name in (("right", None), ("buggy", bug)):
             losses, snapshots = _trained(name, seed)
             with np.errstate(all="ignore"):
-                self.maps[which].set_data(surface(snapshots[step]))
+                y_hat, _ = mlp.forward(snapshots[step], PLANE)
+                fill(self.maps[which], y_hat, snapshots[step])
             now[which] = losses[STEPS[step]]
             self.losses[which].set_data(steps, losses[: len(steps)])
             self.here[which].set_data(steps[-1:], [now[which]])
