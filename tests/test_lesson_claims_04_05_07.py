@@ -272,6 +272,9 @@ def test_what_the_complex_step_stops_at_and_what_it_passes():
     with pytest.raises(TypeError):
         max(1.5 + 1e-20j, 0)
     assert np.maximum(1.5 + 1e-20j, 0) == 1.5 + 1e-20j
+    says("07", "alone it gives minus the derivative", "where the real parts are equal, it decides")
+    assert np.imag(np.conj(1.5 + 1e-20j) * 3) / 1e-20 == pytest.approx(-3)
+    assert np.imag(np.maximum(1e-20j, 0)) > 0 and np.imag(np.minimum(1e-20j, 0)) == 0
     w = np.array([0.5, -1.5, 2.0]) + 1e-20j
     for dropped in (abs(w), w.real, np.linalg.norm(w), np.vdot(w, w), w.conj().T @ w):
         assert not np.any(np.imag(dropped))
@@ -366,16 +369,29 @@ def test_a_central_difference_of_dice_is_in_the_thousands():
     assert np.all(np.abs(gradient(params)["W2"]) < 0.1)
 
 
-def test_asleep_a_backward_pass_may_contain_any_mistake():
-    says(
-        "07", "How many mistakes in the backward pass of the first layer would you notice?", "None."
-    )
+def test_asleep_a_mistake_is_caught_only_if_it_puts_no_zero_there():
+    says("07", "Only those that do not put zeros there", "A forgotten mask returns something")
     params, X, y = draw(3)
     params["b1"][:] = -10
     right = RELU.at(params, X, y)
-    numeric = gradlab.numerical_gradient(right.loss, params)
-    for factor in (1, -1, 20):
-        assert relative_error(factor * right.grads["W1"], numeric["W1"]) == 0
+    dy = (RELU.forward(params, X)[0] - y) / len(y)
+    dH = dy @ params["W2"].T
+    Z1 = X @ params["W1"] + params["b1"]
+    masked = {
+        "sign": -dH * (Z1 > 0),
+        "factor": 20 * dH * (Z1 > 0),
+        "wrong W2": dy @ (params["W2"] + 1).T * (Z1 > 0),
+    }
+    caught = {
+        "forgotten": dH,
+        "not strict": dH * (np.maximum(Z1, 0) >= 0),
+        "leaky": dH * np.where(Z1 > 0, 1, 0.1),
+    }
+    for mistakes, verdict in ((masked, "untested"), (caught, "wrong")):
+        for name, dZ1 in mistakes.items():
+            grads = right.grads | {"W1": X.T @ dZ1}
+            report = gradlab.check_gradients(right.loss, params, grads)
+            assert report["W1"].verdict == verdict, name
 
 
 @pytest.mark.parametrize(

@@ -143,14 +143,14 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "updated": Family(
         "dH is computed with W2 after a step of learning rate {amount:.3f}",
-        "W1 and b1 are wrong without a common ratio, and stay wrong at a point where W2 is zero",
+        "W1 and b1 are wrong with a ratio for each hidden unit, the same in both rows of W1 and in b1",
         ("W1 and b1",),
         (0.1, 0.9),
         updated,
     ),
     "slope": Family(
         "sigma' is H (1 - H) + {amount:.3f}",
-        "W1 and b1 are wrong without a common ratio, but not at a point where W2 is zero",
+        "W1 and b1 are wrong, and the ratios of one hidden unit differ between the rows of W1 and b1",
         ("W1 and b1",),
         (0.02, 0.2),
         slope,

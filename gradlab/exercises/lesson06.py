@@ -15,6 +15,7 @@ from gradlab.exercises.feedback import (
     NotAttempted,
     Wrong,
     attempted,
+    blank,
     call,
     choice,
     described,
@@ -38,6 +39,8 @@ TITLES = {
 
 MYSTERIES = (9, 10, 11, 12, 14)
 SAMPLES = 20
+RESIDUALS = {3: 0.5, 6: 0.0, 9: 1e-4, 14: -0.5}  # prediction minus target of four samples of 6.4
+ZERO_TARGET = 16
 
 
 def case(letter: str) -> Problem:
@@ -47,11 +50,12 @@ def case(letter: str) -> Problem:
 
 @exercise("06_fingerprint", "6.1 Three reports, three bugs")
 def judge_fingerprint(answers: Any) -> str:
-    guesses = _dict(answers, tuple(CASES), "letters")
-    for letter, name in CASES.items():
-        guess = choice(guesses[letter], tuple(SHOWS))
-        if guess != TITLES[name]:
+    guesses, open_ones = _dict(answers, tuple(CASES), "letters")
+    for letter, given in guesses.items():
+        guess = choice(given, tuple(SHOWS))
+        if guess != TITLES[CASES[letter]]:
             raise Wrong(f"{letter}: {guess!r} {SHOWS[guess]}; compare that with the report.")
+    _all_done(open_ones)
     return "All three from four numbers each; nobody has read a line of code."
 
 
@@ -105,24 +109,41 @@ def _why_it_shows(X: np.ndarray, error: float) -> str:
 
 @exercise("06_mystery", "6.3 Five mysteries")
 def judge_mystery(answers: Any) -> str:
-    guesses = _dict(answers, MYSTERIES, "seeds")
-    for seed in MYSTERIES:
-        guess = choice(guesses[seed], tuple(FAMILIES))
+    guesses, open_ones = _dict(answers, MYSTERIES, "seeds")
+    for seed, given in guesses.items():
+        guess = choice(given, tuple(FAMILIES))
         if guess != answer(seed).family:
             raise Wrong(
                 f"Mystery {seed}: with {guess!r}, {FAMILIES[guess].evidence}. Is that what you see?"
             )
+    _all_done(open_ones)
     return "Five of five. Any other seed is another mystery, and answer(seed) its solution."
 
 
 @exercise("06_unused_samples", "6.4 Which samples does the loss use?")
 def judge_unused_samples(function: Any) -> str:
-    params, X, y = networks.draw(0)
-    y_hat, _ = mlp.forward(params, X)
+    y_hat, y = _predictions()
     for ignored in ([19], [], [0, 1, 2], [4, 11]):
         found = call(function, _loss_that_ignores(ignored), y_hat, y)
-        _judge_indices(found, ignored, len(y))
+        _judge_indices(found, ignored, y_hat, y)
     return "It finds the sample that an off-by-one lost, which no gradient check can do."
+
+
+def _predictions() -> tuple[np.ndarray, np.ndarray]:
+    """Predictions and targets at which a careless nudge goes unnoticed, (20, 1) each.
+
+    The residuals have both signs; some are 0 or next to it, two are half of a whole nudge, and one
+    target is 0 already.
+    """
+    params, X, y = networks.draw(0)
+    y_hat, _ = mlp.forward(params, X)
+    y_hat[::2] += 2.5
+    for i, residual in RESIDUALS.items():
+        y[i] = np.ceil(8 * y[i]) / 8  # so that y, y + 1 and their residuals are exact
+        y_hat[i] = y[i] + residual
+    y_hat[ZERO_TARGET] -= y[ZERO_TARGET]
+    y[ZERO_TARGET] = 0
+    return y_hat, y
 
 
 def _loss_that_ignores(rows: list[int]) -> Callable[[np.ndarray, np.ndarray], float]:
@@ -135,7 +156,8 @@ def _loss_that_ignores(rows: list[int]) -> Callable[[np.ndarray, np.ndarray], fl
     return loss
 
 
-def _judge_indices(found: Any, ignored: list[int], N: int) -> None:
+def _judge_indices(found: Any, ignored: list[int], y_hat: np.ndarray, y: np.ndarray) -> None:
+    N = len(y)
     if isinstance(found, (set, range)):
         found = sorted(found)
     try:
@@ -165,6 +187,10 @@ def _judge_indices(found: Any, ignored: list[int], N: int) -> None:
             f"For a loss that ignores {ignored or 'no sample'} you return every sample. Is it two "
             f"arrays that you compare, or one with two names? And may a tolerance swallow the nudge?"
         )
+    missed = [i for i in indices if i not in ignored]
+    residual = {i: float(y_hat[i, 0] - y[i, 0]) for i in range(N)}
+    if missed and set(ignored) <= set(indices):
+        raise Wrong(f"{where}. {_why_it_seems_unused(missed, residual, y)}")
     if not indices:
         raise Wrong(
             f"{where}. Compare each nudged loss with the loss before, and take the nudge back."
@@ -172,20 +198,51 @@ def _judge_indices(found: Any, ignored: list[int], N: int) -> None:
     raise Wrong(f"{where}. A sample is unused if moving it leaves the loss exactly as it was.")
 
 
-def _dict(answers: Any, keys: tuple, kind: str) -> Mapping:
-    """Read a dict with an answer for each of ``keys``; ``...`` stands for none yet."""
+def _why_it_seems_unused(missed: list[int], residual: dict[int, float], y: np.ndarray) -> str:
+    """Used samples that were called unused: which nudge, or which comparison, does that."""
+    i, size = missed[0], abs(residual[missed[0]])
+    if set(missed) <= {3, 14}:
+        return (
+            f"The residual of sample {i} is {residual[i]:g}: moved by 1 it only turns its sign, and "
+            f"its square stays. Move it by a less tidy number."
+        )
+    if missed == [ZERO_TARGET]:
+        return f"The target of sample {i} is 0 already, so setting it to 0, or multiplying it, moves nothing."
+    if all((residual[k] > 0) == (residual[i] > 0) for k in missed) and len(missed) > 4:
+        return (
+            "There the nudge moves the loss to the other side than elsewhere: is there an abs around "
+            "the difference?"
+        )
+    if size < 1e-3:
+        return (
+            f"The residual of sample {i} is {residual[i]:g}, so a small nudge moves the loss by next "
+            f"to nothing: a larger nudge, and == in place of a tolerance."
+        )
+    return "A sample is unused if moving it leaves the loss exactly as it was."
+
+
+def _dict(answers: Any, keys: tuple, kind: str) -> tuple[dict, list]:
+    """Read a dict with an answer for each of ``keys``: those given, and the keys still open.
+
+    ``...`` stands for none yet; an entry that is not there at all is open too.
+    """
     attempted(answers)
     if not isinstance(answers, Mapping):
         raise Wrong(f"A dict with the {kind} {_listed(keys)} is asked for.")
-    missing = [key for key in keys if key not in answers]
-    if missing:
-        raise Wrong(f"The dict has no {_listed(missing)} yet.")
-    open_ones = [key for key in keys if answers[key] is None or answers[key] is ...]
+    known = {str(key): key for key in keys}
+    strangers = [key for key in answers if str(key).strip() not in known]
+    if strangers:
+        raise Wrong(f"{_listed(strangers)}: none of the {kind} {_listed(keys)}.")
+    found = {known[str(key).strip()]: answer for key, answer in answers.items()}
+    given = {key: found[key] for key in keys if not blank(found.get(key))}
+    if not given:
+        raise NotAttempted
+    return given, [key for key in keys if key not in given]
+
+
+def _all_done(open_ones: list) -> None:
     if open_ones:
-        raise NotAttempted(
-            "" if len(open_ones) == len(keys) else f"{_listed(open_ones)} still to do."
-        )
-    return answers
+        raise NotAttempted(f"{_listed(open_ones)} still to do; what is there is right.")
 
 
 def _listed(keys: Any) -> str:
