@@ -110,20 +110,24 @@ def notebook_06():
 def diagnosis(seed, notebook):
     """The family of a mystery, by what notebook 06 prints about it and by nothing else."""
 
-    def look(**options):
-        with contextlib.redirect_stdout(io.StringIO()) as text, np.errstate(all="ignore"):
-            notebook["evidence"](seed, **options)
-        clue = r"[^\[]*\[([^\]]+)\]"
-        found = re.findall(rf"^(\w\d)  wrong{3 * clue}", text.getvalue(), re.MULTILINE)
-        return {name: [np.array(clue.split(), float) for clue in clues] for name, *clues in found}
-
-    wrong = look()
-    if len(wrong) > 1:
-        spoiled = "updated" if look(prepare=notebook["zero_w2"]) else "slope"
-        return "output" if len(wrong) == 4 else spoiled
-    ((_, ratios, excess),) = wrong.values()
+    with contextlib.redirect_stdout(io.StringIO()) as text, np.errstate(all="ignore"):
+        notebook["evidence"](seed)
+    wrong = {}
+    for line in text.getvalue().splitlines():
+        if found := re.match(r"(\w\d)  wrong$", line):
+            clues = wrong[found[1]] = []
+        elif found := re.match(r"    (.{20})(.+)$", line):
+            row = np.array(found[2].split(), float)
+            clues.append([row]) if found[1].strip() else clues[-1].append(row)
+    if len(wrong) == 4:
+        return "output"
+    if len(wrong) == 2:
+        ratios = np.vstack([clues[1] for clues in wrong.values()])
+        return "updated" if np.ptp(ratios, axis=0).max() < 0.01 else "slope"
+    (clues,) = wrong.values()
+    _, ratios, excess = map(np.array, clues)
     if np.ptp(ratios) < 0.01:
-        return "sign" if ratios[0] < 0 else "factor"
+        return "sign" if ratios.flat[0] < 0 else "factor"
     if np.ptp(excess) < 0.01:
         return "penalty"
     return "one entry" if np.sum(np.abs(ratios - 1) > 0.002) == 1 else "clipping"
