@@ -11,6 +11,7 @@ of a stack, usually none.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 Params = Mapping[str, np.ndarray]
+LossValue = Any  # a float for one network, an array for a stack: no type checker knows which
 PARAMETER_NAMES = ("W1", "b1", "W2", "b2")
 
 
@@ -115,7 +117,7 @@ def forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, dict[str, np.nda
     return y_hat, {"X": X, "H": H, "y_hat": y_hat}
 
 
-def loss(y_hat: np.ndarray, y: np.ndarray) -> float | np.ndarray:
+def loss(y_hat: np.ndarray, y: np.ndarray) -> LossValue:
     """Half the squared error, averaged over the batch: ``1/N sum_i 1/2 |y_hat_i - y_i|**2``.
 
     Parameters
@@ -186,7 +188,7 @@ def backward(params: Params, cache: Params, y: np.ndarray) -> dict[str, np.ndarr
     }
 
 
-def loss_function(X: np.ndarray, y: np.ndarray) -> Callable[[Params], float | np.ndarray]:
+def loss_function(X: np.ndarray, y: np.ndarray) -> Callable[[Params], LossValue]:
     """The loss as a function of the parameters alone, with the data held fixed.
 
     Parameters
@@ -219,7 +221,7 @@ class _Loss:
     def __init__(self, X: np.ndarray, y: np.ndarray) -> None:
         self.X, self.y = X, y
 
-    def __call__(self, params: Params) -> float | np.ndarray:
+    def __call__(self, params: Params) -> LossValue:
         y_hat, _ = forward(params, self.X)
         return loss(y_hat, self.y)
 

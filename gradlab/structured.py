@@ -36,7 +36,7 @@ def structured_gradient(
     params: Mapping[str, np.ndarray],
     X: np.ndarray,
     y: np.ndarray,
-    eps: float = 1e-5,
+    eps: float | None = 1e-5,
     progress: bool = True,
 ) -> dict[str, np.ndarray]:
     """The numerical gradient by central differences of the loss of :mod:`gradlab.mlp`.
@@ -66,21 +66,21 @@ def structured_gradient(
     TypeError, ValueError
         If an argument cannot be used as it is: an unknown or missing parameter, a shape, a value.
     """
-    eps = validation.require_step(1e-5 if eps is None else eps)
+    step = validation.require_step(1e-5 if eps is None else eps)
     W1, b1, W2, X, y = _require_network(params, X, y)
     y_hat, cache = mlp.forward(params, X)
     H, r = cache["H"].astype(float), y_hat - y
     inputs = np.column_stack([X, np.ones(len(X))])  # a bias is the weight of a constant input
-    reach = eps * np.abs(inputs).max()
+    reach = step * np.abs(inputs).max()
     if not reach <= LARGEST_STEP:
         raise ValueError(
-            f"eps = {eps:.3g} moves a hidden unit by {reach:.3g}, far beyond anything that a "
+            f"eps = {step:.3g} moves a hidden unit by {reach:.3g}, far beyond anything that a "
             f"difference could approximate; take a smaller one or rescale X"
         )
-    by_unit = (eps * inputs.T, (X @ W1 + b1).T, W2 @ r.T)
+    delta, Z, pull = map(np.ascontiguousarray, (step * inputs.T, (X @ W1 + b1).T, W2 @ r.T))
     with Progress(W1.size + b1.size, progress) as bar:
-        rise = _hidden_rise(*map(np.ascontiguousarray, by_unit), np.sum(W2**2, axis=1), bar)
-    rise /= 2 * eps * len(X)
+        rise = _hidden_rise(delta, Z, pull, np.sum(W2**2, axis=1), bar)
+    rise /= 2 * step * len(X)
     # In W2 and b2 the loss is a quadratic, whose central difference is free of truncation error:
     # ((r + eps h)**2 - (r - eps h)**2) / (4 eps) = r h.
     return {

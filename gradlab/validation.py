@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Collection, Hashable, Mapping
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -203,6 +203,10 @@ def loss_value(value: object) -> float:
         raise TypeError(f"the loss must return one number, not {type_in_words(value)}") from None
 
 
+@overload
+def require_step(eps: float, argument: str = "eps") -> float: ...
+@overload
+def require_step(eps: float | None, argument: str = "eps") -> float | None: ...
 def require_step(eps: float | None, argument: str = "eps") -> float | None:
     """``eps`` as a positive, finite float; None stays None.
 

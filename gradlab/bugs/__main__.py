@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import NoReturn
 
 from gradlab.bugs.mystery import answer
 
@@ -27,14 +28,20 @@ def seed_list(text: str) -> list[int]:
     return list(dict.fromkeys(seeds))
 
 
+class _Parser(argparse.ArgumentParser):
+    """One line and status 2 for a bad value; argparse puts the whole usage in front of it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Print one line for each seed."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m gradlab.bugs",
         usage="%(prog)s [-h] --seeds SEEDS",
         description="Print the answer key of the mystery backward passes, a line for each seed.",
     )
-    parser.error = lambda message: parser.exit(2, f"{parser.prog}: error: {message}\n")
     parser.add_argument("--seeds", type=seed_list, required=True, help="such as 1-30 or 4,8,15-20")
     for seed in parser.parse_args(arguments).seeds:
         print(f"{seed:>6}  {answer(seed)}")

@@ -78,7 +78,12 @@ class Bug:
     @property
     def settings(self) -> tuple[str, ...]:
         """The settings it can be run in."""
-        return ("ordinary",) if self.hiding is None else ("ordinary", "hiding")
+        return tuple(self._problems)
+
+    @property
+    def _problems(self) -> dict[str, Callable[[int], Problem]]:
+        hiding = {} if self.hiding is None else {"hiding": self.hiding}
+        return {"ordinary": self.ordinary, **hiding}
 
     def problem(self, seed: int = 0, setting: str = "ordinary") -> Problem:
         """The loss, the point and the gradient with the bug, ready to be checked.
@@ -103,4 +108,4 @@ class Bug:
         if setting not in self.settings:
             known = " and ".join(repr(name) for name in self.settings)
             raise ValueError(f"{self.name} has no setting {setting!r}; it has {known}")
-        return (self.ordinary if setting == "ordinary" else self.hiding)(seed)
+        return self._problems[setting](seed)

@@ -76,7 +76,7 @@ WITHOUT_LAST_ROW = Network(mlp.forward, backward_without_last_row, loss_without_
 def unused_samples_witness(seed: int) -> tuple[float, float]:
     """How many samples can be moved without moving the loss."""
 
-    def unused(loss: Callable[[np.ndarray, np.ndarray], float]) -> int:
+    def unused(loss: Callable[[np.ndarray, np.ndarray], mlp.LossValue]) -> int:
         params, X, y = draw(seed)
         y_hat, _ = mlp.forward(params, X)
         nudged = (y + np.eye(len(y))[:, [i]] for i in range(len(y)))
@@ -120,7 +120,7 @@ BY_FEATURES = Network(mlp.forward, backward_by_features, loss_by_features)
 def wrong_count_witness(seed: int) -> tuple[float, float]:
     """The loss of four predictions that are each 1 too large: 1/2, by hand."""
     y = np.zeros((4, 1))
-    return loss_by_features(y + 1, y), mlp.loss(y + 1, y)
+    return float(loss_by_features(y + 1, y)), mlp.loss(y + 1, y)
 
 
 # --- Initialisation -------------------------------------------------------------------------------
@@ -140,10 +140,11 @@ def variance_as_std(sizes: tuple[int, int, int] = (2, 5, 1), seed: int = 0) -> A
 def variance_witness(seed: int) -> tuple[float, float]:
     """The spread of the initial weights of a wide layer, over the spread that is intended."""
     sizes = (100, 100, 1)
-    return tuple(
-        float(np.std(init(sizes, seed)["W1"]) / np.sqrt(2 / 200))
-        for init in (variance_as_std, mlp.init_params)
-    )
+
+    def spread(init: Callable[..., Arrays]) -> float:
+        return float(np.std(init(sizes, seed)["W1"]) / np.sqrt(2 / 200))
+
+    return spread(variance_as_std), spread(mlp.init_params)
 
 
 def equal_weights(sizes: tuple[int, int, int] = (2, 5, 1), seed: int = 0) -> Arrays:
@@ -204,10 +205,11 @@ def one_mask_for_all(seed: int, shape: tuple[int, ...], keep: float = 0.6) -> np
 
 def one_mask_witness(seed: int) -> tuple[float, float]:
     """How many different masks there are in a batch of 20."""
-    return tuple(
-        len({tuple(row) for row in draw_a_mask(seed, (20, 5))})
-        for draw_a_mask in (one_mask_for_all, draw_mask)
-    )
+
+    def different_masks(draw_a_mask: DrawMask) -> int:
+        return len({tuple(row) for row in draw_a_mask(seed, (20, 5))})
+
+    return different_masks(one_mask_for_all), different_masks(draw_mask)
 
 
 def masked(draw_a_mask: DrawMask) -> Callable[[int], Problem]:

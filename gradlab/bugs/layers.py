@@ -278,7 +278,8 @@ ENTRIES = (
         function=softmax_wrong_loss,
         kind=HIDDEN,
         ordinary=classify(
-            softmax_wrong_loss, Network(softmax_forward, None, per_class_cross_entropy)
+            softmax_wrong_loss,
+            Network(softmax_forward, softmax_wrong_loss, per_class_cross_entropy),
         ),
         hiding=classify(softmax_wrong_loss),
         hidden_by="a check against the plain cross-entropy",

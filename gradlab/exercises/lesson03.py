@@ -84,7 +84,7 @@ def wrong_bias(name: str, dZ: np.ndarray, upstream: str) -> dict[str, np.ndarray
 def one_by_one(said: Any, truth: Mapping, mistakes: Mapping) -> None:
     """As ``same_arrays``, for a dict that is filled from the top: says how far it is right."""
     if isinstance(said, Mapping):
-        done = []
+        done: list[str] = []
         for name in truth:
             if said.get(name, ...) is ... or said[name] is None:
                 right = f"So far right: {', '.join(done)}. Next: {name}." if done else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -102,7 +102,7 @@ def _measured(entries: int, count: int) -> dict[str, np.ndarray]:
     entry = rng.randint(entries, size=(TRIALS, 1))
     spoilt = slopes.directions[chosen, entry]
     numeric, bar = slopes.numeric[chosen], slopes.bar[chosen]
-    shares = {rule: [] for rule in RULES}
+    shares: dict[str, list[float]] = {rule: [] for rule in RULES}
     for size in ERRORS:
         given = slopes.exact[chosen] + size * spoilt
         off = np.abs(given - numeric)
@@ -136,7 +136,7 @@ class _DirectionScene(Scene):
     width, height = 7.6, 4.7
 
     def build(self) -> None:
-        ax = self.figure.add_axes([0.105, 0.13, 0.87, 0.715])
+        ax = self.figure.add_axes((0.105, 0.13, 0.87, 0.715))
         ax.set(xscale="log", xlim=(5e-13, 20), ylim=(-0.03, 1.05))
         ax.set(xlabel="error of one entry / rms gradient", ylabel="chance to find it")
         ax.set_xticks(10.0 ** np.arange(-12, 2, 2))
@@ -151,7 +151,11 @@ class _DirectionScene(Scene):
             self.measured[rule] = self.moving(*ax.plot([], [], **dots))
             self.here[rule] = self.moving(*ax.plot([], [], **here))
             samples += ax.plot([], [], **series, label=rule)
-        beyond = {"loc": "lower left", "bbox_to_anchor": (-0.01, 0.99), "frameon": False}
+        beyond: dict[str, Any] = {
+            "loc": "lower left",
+            "bbox_to_anchor": (-0.01, 0.99),
+            "frameon": False,
+        }
         ax.legend(handles=samples, ncols=3, columnspacing=1.6, **beyond)
 
     def update(self, size: int, count: int, entries: int) -> str:

@@ -71,7 +71,7 @@ class _EpsilonScene(Scene):
     text_lines = 3
 
     def build(self) -> None:
-        ax = self.figure.add_axes([0.105, 0.135, 0.87, 0.835])
+        ax = self.figure.add_axes((0.105, 0.135, 0.87, 0.835))
         ax.set(xscale="log", yscale="log", xlim=(5e-16, 2), ylim=(1e-14, 9))
         ax.set(xlabel="step ε", ylabel="relative error of the gradient")
         ax.set_xticks(10.0 ** np.arange(-15, 1, 3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from matplotlib.colors import LogNorm
@@ -63,8 +64,8 @@ def _gradients(bug: str, setting: str, seed: int) -> dict[str, tuple[np.ndarray,
     pairs = {}
     for name, array in params.items():
         steps = EPS.reshape(-1, *[1] * array.ndim)
-        points = {sign: moved(array, steps, sign) for sign in (1, -1)}
-        values = dict(zip((1, -1), np.split(losses[name], 2), strict=True))
+        points = {sign: moved(array, steps, sign) for sign in (1.0, -1.0)}
+        values = dict(zip((1.0, -1.0), np.split(losses[name], 2), strict=True))
         pairs[name] = grads[name], difference(FORMULAS["central"], values, points)
     return pairs
 
@@ -91,7 +92,7 @@ class _FingerprintScene(Scene):
     width, height, text_lines = 7.6, 5.9, 3
 
     def build(self) -> None:
-        ax = self.figure.add_axes([0.105, 0.45, 0.87, 0.485])
+        ax = self.figure.add_axes((0.105, 0.45, 0.87, 0.485))
         ax.set(xscale="log", yscale="log", xlim=(7e-13, 1.5), ylim=(1e-14, 9))
         ax.set(xlabel="step ε of central differences", ylabel="relative error")
         ax.set_xticks(10.0 ** np.arange(-12, 1, 2))
@@ -107,13 +108,13 @@ class _FingerprintScene(Scene):
             height = 0.36 - 0.075 * i
             small = {**series, "markersize": 4.5, "linewidth": 1.4}
             sample = {**series, "transform": ax.transAxes}
-            beside = {"transform": ax.transAxes, "va": "center", "fontsize": 12}
+            beside: dict[str, Any] = {"transform": ax.transAxes, "va": "center", "fontsize": 12}
             self.curves.append(self.moving(*ax.plot([], [], **small)))
             self.samples.append(self.moving(*ax.plot([0.02, 0.05, 0.08], [height] * 3, **sample)))
             self.names.append(self.moving(ax.text(0.095, height, "", **beside)))
 
         rows, columns = CELLS
-        below = self.figure.add_axes([0.04, 0.03, 0.8, 0.285])
+        below = self.figure.add_axes((0.04, 0.03, 0.8, 0.285))
         below.set_axis_off()
         self.map = self.moving(
             below.imshow(
@@ -127,7 +128,7 @@ class _FingerprintScene(Scene):
         for _ in self.curves:
             self.above.append(self.moving(below.text(0, -0.65, "", fontsize=11, va="bottom")))
         ticks = [1e-12, 1e-8, 1e-4, 1]
-        self.colour_bar(self.map, [0.87, 0.03, 0.02, 0.285], ticks).minorticks_off()
+        self.colour_bar(self.map, (0.87, 0.03, 0.02, 0.285), ticks).minorticks_off()
         self.figure.text(0.87, 0.335, "entry by entry", fontsize=11, ha="center")
 
     def update(self, bug: str, setting: str, seed: int) -> str:

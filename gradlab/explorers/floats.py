@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from gradlab.explorers.frame import DPI, HALO, Explorer, Scene, selection, slider
@@ -11,7 +13,7 @@ __all__ = ["float_explorer"]
 
 EPS = 10.0 ** np.arange(-17, -1.75, 0.25)
 THETAS = (0.001, 0.1, 1.0, 3.0, 100.0)
-TYPES = {"float32": np.float32, "float64": np.float64}
+TYPES: dict[str, type[np.floating]] = {"float32": np.float32, "float64": np.float64}
 SERIES = {"float32": style.SERIES[1], "float64": style.SERIES[0]}
 WINDOW = 2.2  # half the width of the picture, in steps or in gaps between numbers
 MOST_TICKS = 150  # that can be told apart
@@ -48,7 +50,7 @@ class _FloatScene(Scene):
     width, height = 7.6, 5.4
 
     def build(self) -> None:
-        top = self.figure.add_axes([0.165, 0.62, 0.81, 0.3])
+        top = self.figure.add_axes((0.165, 0.62, 0.81, 0.3))
         top.set(xlim=(-WINDOW, WINDOW), ylim=(-0.45, 1.35), xticks=[])
         top.set_yticks([1, 0], ["asked for", "stored as"])
         top.tick_params(left=False)
@@ -59,18 +61,24 @@ class _FloatScene(Scene):
         self.span = self.moving(
             top.text(0.5, -0.02, "", transform=top.transAxes, ha="center", va="top", fontsize=11)
         )
-        many = {"color": style.GREY, "alpha": 0.55, "linewidth": 0}
+        many: dict[str, Any] = {"color": style.GREY, "alpha": 0.55, "linewidth": 0}
         self.band = self.moving(top.axhspan(-0.3, 0.3, **many))
-        ticks = {"color": style.GREY, "marker": "|", "linestyle": "", "markersize": 42}
+        ticks: dict[str, Any] = {
+            "color": style.GREY,
+            "marker": "|",
+            "linestyle": "",
+            "markersize": 42,
+        }
         self.ticks = self.moving(*top.plot([], [], **ticks, markeredgewidth=1.8))
         self.drops, self.asked, self.stored = [], [], []
         for marker in ("<", "o", ">"):
-            dot = {"marker": marker, "linestyle": "", "markersize": 13, "color": style.BLACK}
+            dot: dict[str, Any] = {"marker": marker, "linestyle": "", "markersize": 13}
+            dot["color"] = style.BLACK
             self.drops.append(self.moving(*top.plot([], [], color=style.BLACK, linewidth=1.5)))
             self.asked.append(self.moving(*top.plot([], [], **dot, markerfacecolor="white")))
             self.stored.append(self.moving(*top.plot([], [], **dot)))
 
-        below = self.figure.add_axes([0.165, 0.115, 0.81, 0.4])
+        below = self.figure.add_axes((0.165, 0.115, 0.81, 0.4))
         below.set(xscale="log", yscale="log", xlim=(5e-18, 2e-2), ylim=(1e-15, 9))
         below.set(xlabel="step ε", ylabel="error of the\nstep taken")
         below.set_xticks(10.0 ** np.arange(-17, -1, 3))

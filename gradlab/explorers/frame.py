@@ -13,6 +13,7 @@ from __future__ import annotations
 import html
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import ipywidgets as widgets
 import numpy as np
@@ -33,7 +34,11 @@ from gradlab.plots import style
 __all__ = ["DPI", "HALO", "Explorer", "Scene", "counter", "selection", "slider"]
 
 DPI = style.SCREEN_DPI
-HALO = {"markeredgecolor": "white", "markeredgewidth": 1.5}  # lifts a marker off its curve
+HALO: dict[str, Any] = {
+    "markeredgecolor": "white",
+    "markeredgewidth": 1.5,
+}  # lifts a marker off its curve
+_Artist = TypeVar("_Artist", bound=Artist)
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -86,11 +91,11 @@ class Scene:
         """Make the axes, the artists that stay and those that move."""
         raise NotImplementedError
 
-    def update(self, **values: object) -> str:
+    def update(self, *args: Any, **values: Any) -> str:
         """Place what moves for these values, and say what is seen in a sentence or a few lines."""
         raise NotImplementedError
 
-    def moving(self, artist: Artist) -> Artist:
+    def moving(self, artist: _Artist) -> _Artist:
         """Note that this artist moves, and give it back."""
         artist.set_animated(True)
         self._moving.append(artist)
@@ -99,10 +104,10 @@ class Scene:
     def colour_bar(
         self,
         image: AxesImage,
-        box: Sequence[float],
+        box: tuple[float, float, float, float],
         ticks: Sequence[float],
         label: str = "",
-        **options: object,
+        **options: Any,
     ) -> Colorbar:
         """Draw the colour bar of an image in ``box``; it stays even if the image moves.
 
@@ -111,7 +116,8 @@ class Scene:
         bar = self.figure.colorbar(image, cax=self.figure.add_axes(box), **options)
         bar.set_ticks(ticks)
         bar.set_label(label)
-        bar.solids.set_animated(False)  # which they have taken over from the image
+        if bar.solids is not None:
+            bar.solids.set_animated(False)  # which they have taken over from the image
         return bar
 
     def pixels(self) -> Image.Image:
@@ -206,7 +212,7 @@ class Explorer(widgets.VBox):
         )
 
     @property
-    def values(self) -> dict[str, object]:
+    def values(self) -> dict[str, Any]:
         """The values of the controls."""
         return {name: control.value for name, control in self.controls.items()}
 
@@ -238,7 +244,7 @@ class Explorer(widgets.VBox):
         display({"text/html": style.unseen_text(f"As it opens: {self.alt}")}, raw=True)
 
 
-def slider(description: str, options: Mapping[str, object], value: object) -> widgets.Widget:
+def slider(description: str, options: Mapping[str, Any], value: Any) -> widgets.Widget:
     """A slider over listed values: an arrow key is a step, and no other value can be entered."""
     return _SelectionSlider(
         options=list(options.items()), value=value, **_described(description, 360)
@@ -251,7 +257,7 @@ def counter(description: str, low: int, high: int, value: int) -> widgets.Widget
 
 
 def selection(
-    description: str, options: Mapping[str, object], value: object, width: int = 190
+    description: str, options: Mapping[str, Any], value: Any, width: int = 190
 ) -> widgets.Widget:
     """A menu of listed values."""
     return widgets.Dropdown(
@@ -259,7 +265,7 @@ def selection(
     )
 
 
-def _described(description: str, width: int) -> dict[str, object]:
+def _described(description: str, width: int) -> dict[str, Any]:
     return {
         "description": description,
         "style": {"description_width": "initial"},

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from gradlab import mlp
 from gradlab.data import paraboloid
 from gradlab.explorers.frame import DPI, Explorer, Scene, counter, slider
 from gradlab.explorers.surface import (
-    DOTS,
-    HEIGHTS,
     PLANE,
     SQUARE,
     as_image,
     fill,
     height_bar,
+    samples,
     surface_axes,
 )
 
@@ -55,28 +56,28 @@ class _NetworkScene(Scene):
         self.loss = mlp.loss_function(X, y)
         page = self.figure
 
-        data = page.add_axes([0.075, 0.435, 0.335, 0.5])
+        data = page.add_axes((0.075, 0.435, 0.335, 0.5))
         surface_axes(data, "the data:  $x_1^2 + x_2^2$").set_data(
             as_image(np.sum(PLANE**2, axis=1))
         )
         data.set_ylabel("$x_2$", labelpad=-6)
-        data.scatter(*X.T, c=y, **HEIGHTS, **DOTS)
-        network = page.add_axes([0.49, 0.435, 0.335, 0.5])
+        samples(data, X, y)
+        network = page.add_axes((0.49, 0.435, 0.335, 0.5))
         self.surface = self.moving(surface_axes(network, "the network:  $\\hat y$"))
-        self.moving(network.scatter(*X.T, c=y, **HEIGHTS, **DOTS))
-        height_bar(self, self.surface, [0.86, 0.435, 0.022, 0.5])
+        self.moving(samples(network, X, y))
+        height_bar(self, self.surface, (0.86, 0.435, 0.022, 0.5))
 
         self.units, self.weights = [], []
         blank = as_image(np.zeros(len(PLANE)))
         for unit in range(5):
-            ax = page.add_axes([0.075 + 0.152 * unit, 0.05, 0.132, 0.197])
+            ax = page.add_axes((0.075 + 0.152 * unit, 0.05, 0.132, 0.197))
             ax.set(xticks=[], yticks=[])
-            above = {"transform": ax.transAxes, "ha": "center", "fontsize": 10}
+            above: dict[str, Any] = {"transform": ax.transAxes, "ha": "center", "fontsize": 10}
             self.weights.append(self.moving(ax.text(0.5, 1.06, "", **above)))
             self.units.append(
                 self.moving(ax.imshow(blank, **SQUARE, vmin=0, vmax=1, cmap="cividis"))
             )
-        self.colour_bar(self.units[0], [0.86, 0.05, 0.022, 0.197], [0, 0.5, 1], "hidden value")
+        self.colour_bar(self.units[0], (0.86, 0.05, 0.022, 0.197), [0, 0.5, 1], "hidden value")
 
     def update(self, seed: int, scale: float) -> str:
         params = mlp.init_params(seed=seed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from gradlab import mlp
@@ -54,13 +56,13 @@ class _SecantScene(Scene):
         _, cache = mlp.forward(self.params, X)
         self.grads = mlp.backward(self.params, cache, y)
 
-        ax = self.figure.add_axes([0.1, 0.13, 0.875, 0.77])
+        ax = self.figure.add_axes((0.1, 0.13, 0.875, 0.77))
         ax.set(xlim=(-WINDOW, WINDOW), ylim=(-3.6, 3.6), yticks=range(-3, 4))
         ax.set_xticks([-1, 0, 1], ["w − ε", "w", "w + ε"], fontsize=13)
         ax.set_ylabel("change of the loss / (ε |dL/dw|)")
         self.title = self.moving(ax.text(0, 1.04, "", transform=ax.transAxes, fontsize=13))
         ax.axline((0, 0), slope=0, color=style.GREY, linewidth=0.8)
-        tangent = {"color": style.BLACK, "linestyle": (0, (1, 1)), "linewidth": 2.2}
+        tangent: dict[str, Any] = {"color": style.BLACK, "linestyle": (0, (1, 1)), "linewidth": 2.2}
         self.tangent = self.moving(*ax.plot([], [], **tangent, zorder=4))
         self.curve = self.moving(*ax.plot([], [], color=style.GREEN, linewidth=3, zorder=3))
         self.secants, samples = {}, []
@@ -77,11 +79,11 @@ class _SecantScene(Scene):
 
     def update(self, step: int, method: str, weight: str) -> str:
         eps = EPS[step]
-        name, *index = WEIGHTS[weight]
-        value, slope = self.params[name][*index], self.grads[name][*index]
+        name, row, column = WEIGHTS[weight]
+        value, slope = self.params[name][row, column], self.grads[name][row, column]
         offsets = np.concatenate([POINTS, [-1, 0, 1]])
         stack = np.tile(self.params[name], (len(offsets), 1, 1))
-        stack[:, *index] += offsets * eps
+        stack[:, row, column] += offsets * eps
         losses = self.loss({**self.params, name: stack})
         change = (losses - losses[-2]) / (eps * abs(slope))
         self.curve.set_data(POINTS, change[:-3])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.image import AxesImage
 
 from gradlab import mlp
@@ -19,15 +21,20 @@ __all__ = [
     "as_image",
     "fill",
     "height_bar",
+    "samples",
     "surface",
     "surface_axes",
 ]
 
 GRID = np.linspace(-1, 1, 41)
 PLANE = np.stack(np.meshgrid(GRID, GRID), axis=-1).reshape(-1, 2)
-SQUARE = {"extent": (-1, 1, -1, 1), "origin": "lower", "interpolation": "bilinear"}
-HEIGHTS = {"vmin": -1, "vmax": 2, "cmap": "viridis"}  # what lies beyond keeps the last colour
-DOTS = {"s": 52, "edgecolors": "white", "linewidths": 1.3}
+SQUARE: dict[str, Any] = {"extent": (-1, 1, -1, 1), "origin": "lower", "interpolation": "bilinear"}
+HEIGHTS: dict[str, Any] = {
+    "vmin": -1,
+    "vmax": 2,
+    "cmap": "viridis",
+}  # what lies beyond keeps the last colour
+DOTS: dict[str, Any] = {"s": 52, "edgecolors": "white", "linewidths": 1.3}
 
 
 def surface_axes(ax: Axes, title: str) -> AxesImage:
@@ -37,7 +44,12 @@ def surface_axes(ax: Axes, title: str) -> AxesImage:
     return ax.imshow(as_image(np.zeros(len(PLANE))), **SQUARE, **HEIGHTS)
 
 
-def height_bar(scene: Scene, image: AxesImage, box: Sequence[float]) -> None:
+def samples(ax: Axes, X: np.ndarray, y: np.ndarray) -> PathCollection:
+    """Draw the samples as dots, in the colours of their heights."""
+    return ax.scatter(X[:, 0], X[:, 1], c=y, **HEIGHTS, **DOTS)
+
+
+def height_bar(scene: Scene, image: AxesImage, box: tuple[float, float, float, float]) -> None:
     """Draw the colour bar of a map of heights in ``box``."""
     scene.colour_bar(image, box, [-1, 0, 1, 2], "height", extend="both")
 

@@ -12,14 +12,7 @@ from gradlab import mlp
 from gradlab.bugs import CATALOGUE
 from gradlab.data import paraboloid
 from gradlab.explorers.frame import DPI, HALO, Explorer, Scene, selection, slider
-from gradlab.explorers.surface import (
-    DOTS,
-    HEIGHTS,
-    PLANE,
-    fill,
-    height_bar,
-    surface_axes,
-)
+from gradlab.explorers.surface import PLANE, fill, height_bar, samples, surface_axes
 from gradlab.plots import style
 
 __all__ = ["training_explorer"]
@@ -99,26 +92,26 @@ class _TrainingScene(Scene):
         X, y = paraboloid()
         page = self.figure
         self.maps, self.losses, self.here = {}, {}, {}
-        for left, which in ((0.075, "right"), (0.49, "buggy")):
-            ax = page.add_axes([left, 0.5, 0.305, 0.414])
+        for left, which, label in ((0.075, "right", "$x_2$"), (0.49, "buggy", "")):
+            ax = page.add_axes((left, 0.5, 0.305, 0.414))
+            ax.set_ylabel(label, labelpad=-6)
             self.maps[which] = self.moving(surface_axes(ax, f"{which} gradient"))
-            self.moving(ax.scatter(*X.T, c=y, **HEIGHTS, **DOTS))
-        self.maps["right"].axes.set_ylabel("$x_2$", labelpad=-6)
-        height_bar(self, self.maps["right"], [0.86, 0.5, 0.022, 0.414])
+            self.moving(samples(ax, X, y))
+        height_bar(self, self.maps["right"], (0.86, 0.5, 0.022, 0.414))
 
-        ax = page.add_axes([0.105, 0.1, 0.87, 0.28])
+        ax = page.add_axes((0.105, 0.1, 0.87, 0.28))
         ax.set(yscale="log", xlim=(-40, 3050), ylim=(1e-4, 9), xlabel="steps", ylabel="loss")
         ax.set_xticks([0, 1000, 2000, 3000], ["0", "1,000", "2,000", "3,000"])
         ax.set_yticks([1e-4, 1e-2, 1])
         ax.minorticks_off()
-        samples = []
+        legend = []
         for (which, series), size in zip(SERIES.items(), (16, 9), strict=True):
             line = {**series, "marker": ""}
             dot = {**series, **HALO, "markersize": size}
             self.losses[which] = self.moving(*ax.plot([], [], **line))
             self.here[which] = self.moving(*ax.plot([], [], **dot))
-            samples += ax.plot([], [], **series, label=f"{which} gradient")
-        ax.legend(handles=samples, loc="upper right", ncols=2)  # no curve comes by there
+            legend += ax.plot([], [], **series, label=f"{which} gradient")
+        ax.legend(handles=legend, loc="upper right", ncols=2)  # no curve comes by there
 
     def update(self, step: int, bug: str, seed: int) -> str:
         steps = np.arange(STEPS[step] + 1)

@@ -39,7 +39,7 @@ def fingerprints(
     """
     names = list(next(iter(errors.values())))
     values = np.array([[row[name] for name in names] for row in errors.values()])
-    ax = _axes(ax, 7, 1.1 + 0.36 * len(errors))
+    ax = style.axes_or_new(ax, 7, 1.1 + 0.36 * len(errors))
     drawn = np.clip(values, 1e-12, 1)
     image = ax.imshow(drawn, norm=LogNorm(1e-12, 1), cmap="cividis", aspect="auto")
     for (i, j), value in np.ndenumerate(values):
@@ -107,7 +107,7 @@ def blind_spots(
     ax
         Where to draw; by default on a new figure.
     """
-    ax = _axes(ax, 8.4, 2.2 + 0.34 * len(found))
+    ax = style.axes_or_new(ax, 8.4, 2.2 + 0.34 * len(found))
     for i, row in enumerate(found.values()):
         for j, setting in enumerate(settings):
             look = FOUND[row[setting]]
@@ -134,7 +134,3 @@ def _grid(ax: Axes, rows: list[str], columns: list[str], rotation: float = 0) ->
     ax.set_axisbelow(False)
     ax.tick_params(which="both", length=0)
     ax.spines[:].set_visible(False)
-
-
-def _axes(ax: Axes | None, width: float, height: float) -> Axes:
-    return style.figure(width, height)[1] if ax is None else ax

@@ -7,9 +7,11 @@ hands over, onto an axes, and returns the axes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
 from gradlab.curves import ErrorCurve
 from gradlab.plots import style
@@ -24,7 +26,7 @@ __all__ = [
     "taylor_remainders",
 ]
 
-STAR = {
+STAR: dict[str, Any] = {
     "color": style.BLACK,
     "marker": "*",
     "markerfacecolor": style.YELLOW,
@@ -303,7 +305,7 @@ def taylor_remainders(
     return ax
 
 
-def _visible(errors: Sequence[float]) -> np.ndarray:
+def _visible(errors: ArrayLike) -> np.ndarray:
     """Errors for a logarithmic axis, which has no place for those that are exactly 0."""
-    errors = np.asarray(errors, dtype=float)
-    return np.where(errors > 0, errors, np.nan)
+    values = np.asarray(errors, dtype=float)
+    return np.where(values > 0, values, np.nan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,7 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from gradlab import mlp
-from gradlab.plots.style import BLACK, BLUE, GREY, SERIES, VERMILION, figure, house_style
+from gradlab.plots.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    SERIES,
+    VERMILION,
+    axes_or_new,
+    figure,
+    house_style,
+)
 
 __all__ = [
     "computation_graph",
@@ -44,7 +54,7 @@ def training_curves(histories: Mapping[str, np.ndarray], ax: Axes | None = None)
     """
     if len(histories) > len(SERIES):
         raise ValueError(f"at most {len(SERIES)} curves can be told apart, not {len(histories)}")
-    ax = ax or figure(7, 4)[1]
+    ax = axes_or_new(ax, 7, 4)
     for (name, losses), look in zip(histories.items(), SERIES, strict=False):
         losses = np.atleast_2d(losses)
         steps = np.arange(losses.shape[1])
@@ -69,7 +79,7 @@ def computation_graph(ax: Axes | None = None) -> Axes:
     A solid arrow carries a value from left to right, a dashed one its gradient from right to left;
     each is labelled with the array it carries and the array's shape.
     """
-    ax = ax or figure(8, 4.2)[1]
+    ax = axes_or_new(ax, 8, 4.2)
     ax.set(xlim=(-0.35, 11.1), ylim=(0.3, 5.7))
     ax.axis("off")
     middle = 3.0
@@ -77,11 +87,11 @@ def computation_graph(ax: Axes | None = None) -> Axes:
         box = {"boxstyle": "round,pad=0.45", "facecolor": "white", "edgecolor": BLACK}
         ax.text(x, middle, operation, ha="center", va="center", bbox=box, zorder=3)
 
-    def label(x: float, y: float, array: str, shape: str, look: Mapping[str, object]) -> None:
+    def label(x: float, y: float, array: str, shape: str, look: Mapping[str, Any]) -> None:
         text = f"{array}\n{shape}"
         ax.text(x, y, text, ha="center", va="center", color=look["color"], linespacing=1.25)
 
-    def arrow(start: tuple[float, float], end: tuple[float, float], look: Mapping) -> None:
+    def arrow(start: tuple[float, float], end: tuple[float, float], look: dict[str, Any]) -> None:
         style = {"arrowstyle": "-|>,head_width=0.25,head_length=0.45", "shrinkA": 0, "shrinkB": 0}
         ax.annotate("", end, start, arrowprops=style | {"linewidth": 1.8} | look)
 
@@ -119,7 +129,7 @@ def computation_graph(ax: Axes | None = None) -> Axes:
 @house_style()
 def sigmoid_slope(ax: Axes | None = None) -> Axes:
     """Draw the sigmoid H, its slope, and the formula H (1 - H) on points along it."""
-    ax = ax or figure(7, 3.8)[1]
+    ax = axes_or_new(ax, 7, 3.8)
     z = np.linspace(-6, 6, 241)
     H = mlp.sigmoid(z)
     slope = np.gradient(H, z)
@@ -203,12 +213,12 @@ def weight_histograms(draws: Mapping[str, np.ndarray], ax: Axes | None = None) -
 
     The arrays may have any shape; what lies beyond -2 and 2 is left out.
     """
-    ax = ax or figure(7, 3.6)[1]
+    ax = axes_or_new(ax, 7, 3.6)
     edges = np.linspace(-2, 2, 81)
     for (name, weights), look in zip(draws.items(), SERIES, strict=False):
         ax.hist(
             np.ravel(weights),
-            edges,
+            edges.tolist(),
             density=True,
             histtype="step",
             color=look["color"],
@@ -221,10 +231,10 @@ def weight_histograms(draws: Mapping[str, np.ndarray], ax: Axes | None = None) -
     return ax
 
 
-def square(points: int = 61) -> list[np.ndarray]:
+def square(points: int = 61) -> tuple[np.ndarray, ...]:
     """A grid over the square that the samples are drawn from."""
     line = np.linspace(-1, 1, points)
-    return np.meshgrid(line, line)
+    return tuple(np.meshgrid(line, line))
 
 
 def as_map(ax: Axes) -> None:

@@ -7,6 +7,7 @@ figure where there are several.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -46,7 +47,7 @@ def checking_cost(
     ax
         Where to draw; by default on a new figure.
     """
-    ax = _axes(ax, 7, 4.2)
+    ax = style.axes_or_new(ax, 7, 4.2)
     first, cost = next(iter(costs.items()))
     for (name, times), look in zip(costs.items(), style.SERIES, strict=False):
         ax.loglog(parameters, np.asarray(times) / cost[0], **look, label=name)
@@ -98,7 +99,9 @@ def what_moves(changes: Mapping[str, np.ndarray], title: str = "") -> Figure:
 
 
 def _cell(row: int, column: int, moved: bool) -> Rectangle:
-    look = {"facecolor": style.VERMILION, "hatch": "///"} if moved else {"facecolor": "#F2F2F2"}
+    look: dict[str, Any] = {"facecolor": "#F2F2F2"}
+    if moved:
+        look = {"facecolor": style.VERMILION, "hatch": "///"}
     return Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, edgecolor="white", **look)
 
 
@@ -122,7 +125,7 @@ def detection(
     ax
         Where to draw; by default on a new figure.
     """
-    ax = _axes(ax, 7, 4)
+    ax = style.axes_or_new(ax, 7, 4)
     for name, look in zip(found, style.SERIES, strict=False):
         ax.plot(sizes, 100 * np.asarray(found[name]), look["marker"], color=look["color"])
         ax.plot(
@@ -158,10 +161,9 @@ def recovered_gradient(
     ax
         Where to draw; by default on a new figure.
     """
-    ax = _axes(ax, 7, 3.6)
-    rates, errors = np.asarray(rates), np.asarray(errors)
-    seen = errors > 0
-    ax.loglog(rates[seen], errors[seen], **style.SERIES[0])
+    ax = style.axes_or_new(ax, 7, 3.6)
+    seen = np.asarray(errors) > 0
+    ax.loglog(np.asarray(rates)[seen], np.asarray(errors)[seen], **style.SERIES[0])
     ax.set(xlabel="learning rate of the step", ylabel="relative error of\nthe recovered gradient")
     return ax
 
@@ -177,7 +179,7 @@ def one_sample_nudged(changes: Mapping[str, np.ndarray], ax: Axes | None = None)
     ax
         Where to draw; by default on a new figure.
     """
-    ax = _axes(ax, 7, 3.4)
+    ax = style.axes_or_new(ax, 7, 3.4)
     shift = np.linspace(-0.12, 0.12, len(changes))
     for (name, change), look, aside in zip(changes.items(), style.SERIES, shift, strict=False):
         samples = np.arange(len(change)) + aside
@@ -235,7 +237,3 @@ def _names_and_arrays(
         )
     ax.set(xlim=(0, 1), ylim=(0, 1), title=title)
     ax.axis("off")
-
-
-def _axes(ax: Axes | None, width: float, height: float) -> Axes:
-    return style.figure(width, height)[1] if ax is None else ax

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import html
 import io
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import matplotlib.style
 import numpy as np
@@ -58,7 +59,7 @@ PURPLE = "#CC79A7"
 GREY = "#767676"
 
 # A series is known by colour, by marker and by dash, so that any one of the three is enough.
-SERIES = (
+SERIES: tuple[dict[str, Any], ...] = (
     {"color": BLUE, "marker": "o", "linestyle": "-"},
     {"color": VERMILION, "marker": "s", "linestyle": "--"},
     {"color": GREEN, "marker": "^", "linestyle": "-."},
@@ -68,14 +69,14 @@ SERIES = (
 )
 
 # The same difference formula looks the same in every figure of the course.
-METHODS = {
+METHODS: dict[str, dict[str, Any]] = {
     "forward": SERIES[1],
     "central": SERIES[0],
     "central4": SERIES[2],
     "complex": SERIES[4],
     "richardson": SERIES[3],
 }
-_STYLE = {
+_STYLE: dict[str, Any] = {
     "figure.facecolor": "white",
     "axes.facecolor": "white",
     "font.family": "sans-serif",
@@ -111,13 +112,15 @@ _UNSEEN = (
 )
 
 
-def house_style() -> AbstractContextManager[None]:
+@contextmanager
+def house_style() -> Iterator[None]:
     """The style of the course for the length of a ``with`` block, whatever the user's own is.
 
     Matplotlib reads its settings when an artist is made, so a plot function that makes artists
     draws inside this block, or is decorated with ``@house_style()``.
     """
-    return matplotlib.style.context(["default", _STYLE])
+    with matplotlib.style.context(["default", _STYLE]):
+        yield
 
 
 def method_name(method: str) -> str:
@@ -141,9 +144,9 @@ def figure(
     height: float = 4,
     rows: int = 1,
     columns: int = 1,
-    layout: str | None = "constrained",
-    **subplots: object,
-) -> tuple[Figure, object]:
+    layout: Literal["constrained", "compressed", "tight"] | None = "constrained",
+    **subplots: Any,
+) -> tuple[Figure, Any]:
     """Make a figure in the style of the course, without pyplot.
 
     Parameters
@@ -239,7 +242,7 @@ def show(figure_or_axes: Figure | Axes, alt: str) -> None:
     display({"text/html": unseen_text(alt)}, raw=True)
 
 
-def still(picture: bytes, alt: str, width: float) -> tuple[dict[str, str], dict[str, object]]:
+def still(picture: bytes, alt: str, width: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """The data and the metadata of a notebook output that shows a PNG, ``width`` inches wide."""
     data = {"image/png": base64.b64encode(picture).decode("ascii"), "text/plain": alt}
     return data, {"image/png": {"width": round(width * SCREEN_DPI), "alt": alt}}
