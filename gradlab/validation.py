@@ -30,7 +30,7 @@ __all__ = [
 Params = Mapping[Any, np.ndarray]
 
 
-def require_parameters(params: Params) -> dict[Hashable, np.ndarray]:
+def require_parameters(params: Params) -> dict[Any, np.ndarray]:
     """The parameter arrays, if each of them can be perturbed in place, entry by entry.
 
     Parameters
@@ -123,7 +123,7 @@ def _overlaps_itself(array: np.ndarray) -> bool:
     return bool((np.diff(np.sort(addresses)) < array.itemsize).any())
 
 
-def require_gradients(grads: Params, params: Params) -> dict[Hashable, np.ndarray]:
+def require_gradients(grads: Params, params: Params) -> dict[Any, np.ndarray]:
     """Copies of the gradients, in float64 or wider, if their names and shapes are those of params.
 
     Copies, because a backward pass may hand out buffers that it will use again.
@@ -181,7 +181,7 @@ def require_loss(loss: Callable) -> None:
         raise TypeError(f"loss must be a function of the parameters, not {type_in_words(loss)}")
 
 
-def loss_value(value: object) -> float:
+def loss_value(value: Any) -> float:
     """What a loss returned, as a float (nan and infinity included).
 
     Raises

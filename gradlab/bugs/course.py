@@ -18,13 +18,13 @@ from gradlab.bugs.networks import (
     COURSE,
     Arrays,
     Backward,
-    Params,
     Problem,
     concatenated,
     course_problem,
     on,
     rows_summed,
 )
+from gradlab.validation import Params
 
 # --- Arithmetic: a factor, a sign -----------------------------------------------------------------
 

@@ -15,7 +15,6 @@ from gradlab.bugs.networks import (
     RELU,
     Arrays,
     Network,
-    Params,
     Problem,
     batch_norm,
     draw,
@@ -24,6 +23,7 @@ from gradlab.bugs.networks import (
     on,
     rows_summed,
 )
+from gradlab.validation import Params
 
 
 def relu_backward(params: Params, cache: Params, y: np.ndarray) -> Arrays:

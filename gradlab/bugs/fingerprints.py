@@ -8,8 +8,9 @@ from functools import partial
 import numpy as np
 
 from gradlab.bugs import course, false_alarms
-from gradlab.bugs.networks import COURSE, RELU, Params, Problem, on
+from gradlab.bugs.networks import COURSE, RELU, Problem, on
 from gradlab.differences import numerical_gradient, relative_error
+from gradlab.validation import Params
 
 __all__ = ["SHAPES", "fingerprint", "sweep"]
 

@@ -19,7 +19,6 @@ from gradlab.bugs.networks import (
     COURSE,
     Arrays,
     Network,
-    Params,
     Problem,
     draw,
     dropout,
@@ -27,6 +26,7 @@ from gradlab.bugs.networks import (
     rows_summed,
 )
 from gradlab.data import paraboloid, random_stream
+from gradlab.validation import Params
 
 DrawMask = Callable[[int, tuple[int, ...]], np.ndarray]
 Update = Callable[[Arrays, Params], None]

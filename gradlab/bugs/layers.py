@@ -13,7 +13,6 @@ from gradlab.bugs.networks import (
     Arrays,
     Backward,
     Network,
-    Params,
     Prepare,
     Problem,
     batch_norm,
@@ -26,6 +25,7 @@ from gradlab.bugs.networks import (
     rows_summed,
     softmax_forward,
 )
+from gradlab.validation import Params
 
 # --- Softmax --------------------------------------------------------------------------------------
 

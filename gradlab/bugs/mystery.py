@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab import mlp
-from gradlab.bugs.networks import Arrays, Backward, Params, rows_summed
+from gradlab.bugs.networks import Arrays, Backward, rows_summed
 from gradlab.data import random_stream
+from gradlab.validation import Params
 
 __all__ = ["FAMILIES", "Diagnosis", "answer", "mystery"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.bugs.networks import Params
+from gradlab.validation import Params
 
 
 def suspect_a(params: Params, cache: Params, y: np.ndarray) -> dict[str, np.ndarray]:

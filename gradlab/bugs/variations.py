@@ -16,7 +16,6 @@ from gradlab.bugs.networks import (
     TANH,
     Arrays,
     Network,
-    Params,
     Problem,
     course_problem,
     l1,
@@ -24,6 +23,7 @@ from gradlab.bugs.networks import (
     on,
     rows_summed,
 )
+from gradlab.validation import Params
 
 # --- Activations ----------------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -209,7 +210,8 @@ def complex_copies(arrays: Params) -> dict[str, np.ndarray]:
     }
 
 
-class ComplexLoss(NamedTuple):
+@dataclass(frozen=True)
+class ComplexLoss:
     """A loss of complex parameters that does not lose the imaginary part without a word."""
 
     loss: Loss

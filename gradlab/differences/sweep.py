@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from gradlab.validation import Params
 
 __all__ = ["Block", "Loss", "Params", "Steps", "Sweep", "moved", "restored", "total_size"]
 
-Loss = Callable[[Params], float | np.ndarray]
+Loss = Callable[[Params], Any]  # one number, or an array of them for a stack
 Steps = Params
 
 # A stack is at most so many copies of the parameters, and so many numbers. Short, because the

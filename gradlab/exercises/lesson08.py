@@ -168,8 +168,8 @@ class Interview:
             raise ValueError(f"suspicious takes numbers of entries, from 0 to {self.n - 1}")
         among = np.isin(np.arange(self.n), asked)
         answer = bool(among[self.culprit])
-        self.largest = max(self.largest, among.sum())
-        self.idle += np.all(among[self.suspects] == answer)
+        self.largest = max(self.largest, int(among.sum()))
+        self.idle += bool(np.all(among[self.suspects] == answer))
         self.suspects &= among == answer
         return answer
 

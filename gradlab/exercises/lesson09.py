@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -80,7 +81,7 @@ def judge_update(answer: Any) -> str:
 
 
 def _judge_recovered(grads: Any, gradient: dict, before: dict, after: dict, rate: float) -> None:
-    variants = {
+    variants: dict[str, Callable[[str], np.ndarray]] = {
         "{} is zero. After the step, old and new are the same array: keep a copy of the old values, "
         "not a second name for them.": lambda name: np.zeros_like(gradient[name]),
         "{} has the wrong sign: a step goes down, against the gradient.": (

@@ -38,7 +38,7 @@ BOUNDS = (0.0, 1.0, 10.0, 1e3, 1e5, np.inf)
 COLOURS = ("#F7F7F7", "#FDD9B5", "#F4A261", "#D55E00", "#5A1E00")
 LABELS = ("below 1", "to 10", "to 1,000", "to 100,000", "beyond")
 FEW = 64  # entries: up to so many, each is drawn as a square of its own, with a sign
-_MARK = {
+_MARK: dict[str, Any] = {
     "ha": "center",
     "va": "center",
     "fontsize": 12,
@@ -67,28 +67,34 @@ def heat_map(report: Mapping[Any, CheckedArray]) -> Figure:
     ValueError
         If the report has no entries: the loss could not be trusted, or directions were checked.
     """
-    arrays = [array for array in report.values() if array.differences is not None]
-    if not arrays:
+    panels = [(array, off) for array in report.values() if (off := _off(array)) is not None]
+    if not panels:
         raise ValueError(
             "this report has no single entries to draw: the check looked at random directions, or "
             "the loss could not be differentiated at all"
         )
-    shapes = [_matrix(array.error_bars).shape for array in arrays]
-    widths = [max(columns, 2) for _, columns in shapes]
+    widths = [max(_matrix(off).shape[1], 2) for _, off in panels]
     page, axes = figure(
-        9, 3.4, columns=len(arrays), width_ratios=np.sqrt(widths).tolist(), squeeze=False
+        9, 3.4, columns=len(panels), width_ratios=np.sqrt(widths).tolist(), squeeze=False
     )
-    for axis, array in zip(axes[0], arrays, strict=True):
-        image = _panel(axis, array)
+    for axis, (array, off) in zip(axes[0], panels, strict=True):
+        image = _panel(axis, array, off)
     axes[0][0].set_ylabel("first index")
     _key(page.colorbar(image, ax=axes[0].tolist(), spacing="uniform"))
     return page
 
 
-def _panel(axis: Axes, array: CheckedArray) -> QuadMesh:
+def _off(array: CheckedArray) -> np.ndarray | None:
+    """How far each entry is off, in error bars; None if no single entry was looked at."""
+    if array.gradient is None or array.differences is None or array.error_bars is None:
+        return None
     with np.errstate(invalid="ignore", divide="ignore"):
-        off = _matrix(np.abs(array.gradient - array.differences) / array.error_bars)
-    off = np.where(np.isfinite(off), off, 1e299)
+        off = np.abs(array.gradient - array.differences) / array.error_bars
+    return np.asarray(np.where(np.isfinite(off), off, 1e299))
+
+
+def _panel(axis: Axes, array: CheckedArray, entries: np.ndarray) -> QuadMesh:
+    off = _matrix(entries)
     few = off.size <= FEW
     image = axis.pcolormesh(
         off,
@@ -100,7 +106,7 @@ def _panel(axis: Axes, array: CheckedArray) -> QuadMesh:
     )
     axis.invert_yaxis()
     axis.set_title(f"{array.name}: {array.verdict}")
-    axis.set_xlabel("last index" if array.gradient.ndim else "")
+    axis.set_xlabel("last index" if entries.ndim else "")
     axis.grid(False)
     _few_ticks(axis, off.shape)
     if few:
@@ -122,7 +128,7 @@ def _matrix(values: np.ndarray) -> np.ndarray:
     return np.reshape(values, (-1, values.shape[-1] if values.ndim else 1))
 
 
-def _few_ticks(axis: Axes, shape: tuple[int, int]) -> None:
+def _few_ticks(axis: Axes, shape: tuple[int, ...]) -> None:
     for setter, length in ((axis.set_yticks, shape[0]), (axis.set_xticks, shape[1])):
         indices = np.array(sorted({0, length - 1}) if length > 8 else range(length))
         setter(indices + 0.5, [str(index) for index in indices])
