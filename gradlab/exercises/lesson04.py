@@ -22,7 +22,7 @@ from gradlab.exercises.feedback import (
 )
 
 Params = dict[str, np.ndarray]
-Loss = Callable[[Params], float]
+Loss = Callable[[Any], float]  # of such a dict
 
 EPS = 1e-2  # large enough to tell every mistake in the formula from every other one
 NOTEBOOK_EPS = 1e-5
@@ -133,13 +133,13 @@ def _is_power_of_ten(step: float) -> bool:
     return math.isclose(step, 10.0 ** round(math.log10(step)), rel_tol=1e-6)
 
 
-def _distance(point: Params, params: Params) -> float:
+def _distance(point: dict[str, Any], params: Params) -> float:
     """By how much the entry that moved most has moved."""
     return max(
         (
             float(np.max(np.abs(point[name] - array)))
             for name, array in params.items()
-            if np.shape(point.get(name)) == array.shape
+            if name in point and np.shape(point[name]) == array.shape
         ),
         default=0.0,
     )

@@ -66,7 +66,7 @@ def fill(
     web site keeps the 21 parameters instead of a picture for every value of the controls.
     """
     image.set_data(as_image(values))
-    image.network = params, unit
+    image.network = params, unit  # type: ignore[attr-defined]  # a note for the site, on purpose
 
 
 def surface(params: Mapping[str, np.ndarray]) -> np.ndarray:
