@@ -6,6 +6,7 @@ an array.
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import math
 from collections.abc import Callable, Collection, Hashable, Mapping
@@ -19,12 +20,16 @@ __all__ = [
     "index_of",
     "loss_value",
     "require_gradients",
+    "require_installed",
     "require_loss",
     "require_method",
     "require_parameters",
     "require_step",
     "type_in_words",
 ]
+
+# What the course draws with: the extra ``course`` of pyproject.toml, without its versions.
+COURSE = ("matplotlib", "ipywidgets", "tqdm")
 
 # By name, which may be anything hashable; a Mapping does not vary in the type of its keys.
 Params = Mapping[Any, np.ndarray]
@@ -201,6 +206,17 @@ def loss_value(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise TypeError(f"the loss must return one number, not {type_in_words(value)}") from None
+
+
+def require_installed(user: str, *modules: str) -> None:
+    """Raise a ModuleNotFoundError that says how to get what ``user`` imports and is not there."""
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ModuleNotFoundError(
+            f"{user} needs {' and '.join(missing)}, which the checker alone does without; "
+            f"`pip install {' '.join(COURSE)}` installs what the course draws with",
+            name=missing[0],
+        )
 
 
 @overload

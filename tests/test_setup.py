@@ -20,6 +20,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from rattler import MatchSpec
 
+from gradlab import validation
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [
@@ -49,12 +51,19 @@ def tracked_texts() -> list[Path]:
 
 
 def from_pyproject() -> dict[str, frozenset[str]]:
-    extras = PROJECT["optional-dependencies"]
-    requirements = [*PROJECT["dependencies"], *extras["lab"], *extras["test"]]
     ranges = {}
-    for requirement in map(Requirement, requirements):
-        ranges[requirement.name] = frozenset(map(str, requirement.specifier))
+    for requirement in [*PROJECT["dependencies"], *with_course("lab"), *with_course("test")]:
+        parsed = Requirement(requirement)
+        ranges[parsed.name] = frozenset(map(str, parsed.specifier))
     return ranges
+
+
+def with_course(extra: str) -> list[str]:
+    """The requirements of an extra that asks for the extra ``course`` as well."""
+    extras = PROJECT["optional-dependencies"]
+    first, *others = extras[extra]
+    assert first == f"{PROJECT['name']}[course]"
+    return [*extras["course"], *others]
 
 
 def from_conda(environment: dict) -> dict[str, frozenset[str]]:
@@ -97,13 +106,14 @@ def test_a_drifting_requirement_is_noticed(environment, spec):
 
 
 def test_the_runtime_needs_little():
-    names = {Requirement(text).name for text in PROJECT["dependencies"]}
-    assert names == {"numpy", "matplotlib", "ipywidgets", "tqdm"}
+    assert [Requirement(text).name for text in PROJECT["dependencies"]] == ["numpy"]
+    course = [Requirement(text).name for text in PROJECT["optional-dependencies"]["course"]]
+    assert course == list(validation.COURSE)
 
 
 def test_the_lab_has_what_the_notebooks_import():
-    lab = {Requirement(text).name for text in PROJECT["optional-dependencies"]["lab"]}
-    installed = {"gradlab", "numpy", "IPython", "ipywidgets", *sys.stdlib_module_names}
+    lab = {Requirement(text).name for text in with_course("lab")}
+    installed = {"gradlab", "numpy", "IPython", *sys.stdlib_module_names}
     for path in check_notebooks.notebook_paths():
         notebook = nbformat.read(path, as_version=4)
         code = "\n".join(cell.source for cell in check_notebooks.code_cells(notebook))

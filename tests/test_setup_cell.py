@@ -64,7 +64,12 @@ def run_cell(folder: Path, hidden: bool, wrong: bool, init: str = "") -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
-INSTALLS = "['uninstall -qqy gradlab', 'install -q \"git+https://github.com/OWNER/REPO@main\"']"
+INSTALLS = str(
+    [
+        "uninstall -qqy gradlab",
+        'install -q "gradlab-course[course] @ git+https://github.com/OWNER/REPO@main"',
+    ]
+)
 
 
 def test_does_nothing_where_the_package_is_installed(tmp_path):

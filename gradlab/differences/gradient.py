@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -210,11 +209,11 @@ def complex_copies(arrays: Params) -> dict[str, np.ndarray]:
     }
 
 
-@dataclass(frozen=True)
 class ComplexLoss:
     """A loss of complex parameters that does not lose the imaginary part without a word."""
 
-    loss: Loss
+    def __init__(self, loss: Loss) -> None:
+        self.loss = loss
 
     def __call__(self, params: Params) -> complex | np.ndarray:
         with warnings.catch_warnings():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Self
 
 __all__ = ["Progress"]
@@ -14,7 +15,8 @@ class Progress:
     """Counts steps; shows a tqdm bar once a second has passed, in a terminal or a notebook.
 
     tqdm is imported at that moment and not before: what is quick neither waits for it nor shows
-    anything. Used as a context manager, it takes the bar away at the end.
+    anything; where it is not installed, there is no bar. Used as a context manager, it takes the bar
+    away at the end.
 
     Parameters
     ----------
@@ -35,9 +37,11 @@ class Progress:
         if self._bar is not None:
             self._bar.update(steps)
         elif time.monotonic() > self._due:
-            from tqdm.auto import tqdm
+            self._due = float("inf")
+            with suppress(ImportError):  # tqdm comes with the extra `course`; no bar without it
+                from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=self.total, initial=self.done, leave=False)
+                self._bar = tqdm(total=self.total, initial=self.done, leave=False)
 
     def __enter__(self) -> Self:
         return self

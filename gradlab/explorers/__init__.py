@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from gradlab import validation
+
+validation.require_installed("gradlab.explorers", "matplotlib", "ipywidgets")
+
 from gradlab.explorers.direction import direction_explorer
 from gradlab.explorers.epsilon import epsilon_explorer
 from gradlab.explorers.fingerprint import fingerprint_explorer

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from gradlab import validation
+
+validation.require_installed("gradlab.plots", "matplotlib", "IPython")
+
 from gradlab.plots.bughunt import *
 from gradlab.plots.differences import *
 from gradlab.plots.heatmap import *

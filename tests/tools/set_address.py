@@ -32,7 +32,7 @@ except (ImportError, AttributeError):
     for name in [name for name in sys.modules if name.split(".")[0] == "gradlab"]:
         del sys.modules[name]
     %pip uninstall -qqy gradlab
-    %pip install -q "git+https://github.com/{slug}@main"'''
+    %pip install -q "gradlab-course[course] @ git+https://github.com/{slug}@main"'''
 
 FOLDED = {"jupyter": {"source_hidden": True}}  # JupyterLab then shows its first line alone
 
