@@ -86,7 +86,7 @@ def complaints(function):
 
 def test_the_public_names_of_the_course_are_among_them():
     wanted = {
-        "gradlab.checking.check_gradients",
+        "gradlab.checking.check.check_gradients",
         "gradlab.curves.ErrorCurve.slopes",
         "gradlab.explorers.epsilon.epsilon_explorer",
         "gradlab.mlp.backward",
