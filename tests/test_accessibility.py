@@ -179,7 +179,7 @@ FIGURES = {
     "weight_histograms": lambda: plots.weight_histograms({"a": X, "b": y}),
 }
 MATRICES = {"blind_spots", "fingerprints", "heat_map", "what_moves"}  # see the signs in their cells
-TOOLS = {"figure", "house_style", "method_name", "png", "show"}
+TOOLS = {"describe", "description", "figure", "house_style", "method_name", "png", "show"}
 
 
 def axes_of(drawn):
@@ -215,6 +215,27 @@ def test_every_figure_is_looked_at():
         name for name in functions if getattr(plots, name).__module__.startswith("gradlab.plots")
     }
     assert public == {*FIGURES} | MATRICES | TOOLS
+
+
+def page_of(drawn):
+    drawn = drawn.flat[0] if isinstance(drawn, np.ndarray) else drawn
+    return drawn.get_figure(root=True)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_says_what_it_shows(name):
+    words = plots.description(page_of(FIGURES[name]()))
+    assert len(words.split()) >= 8 and words[0].isupper() and words.endswith(".")
+    assert not re.search(r"<\w|\w+\(|\bnan\b|\binf\b", words) and not HUE.search(words)
+
+
+def test_the_words_of_a_figure_follow_its_numbers():
+    falls, rises = (plots.training_curves({"a": np.geomspace(1, end, 50)}) for end in (0.1, 10))
+    assert "ends at 0.1 " in plots.description(falls)
+    assert "ends at 10 " in plots.description(rises)
+    for wrong, said in ((0, "W1 0 of 10"), (1, "W1 10 of 10")):
+        page = report(W1=GRADS["W1"] + wrong).plot()
+        assert said in plots.description(page)
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -212,3 +212,60 @@ def test_choices_and_shapes_are_read():
     for wrong in ("2x5", 5, (2.5, 1), np.zeros((2, 5))):
         with pytest.raises(feedback.Wrong, match="A shape such as"):
             feedback.shape(wrong)
+
+
+# ------------------------------------------------------------- functions that change their arguments
+
+
+@pytest.fixture
+def careful(monkeypatch):
+    monkeypatch.setattr(exercises, "_registered", {})
+    monkeypatch.setattr(exercises, "importlib", type("NoLessons", (), {"import_module": str}))
+
+    @exercises.exercise("01_sum", "A sum")
+    def judge(answer):
+        given = {"W": TRUTH.copy()}, [TRUTH.copy()]
+        feedback.same_array(feedback.call(answer, *given), 2 * TRUTH, "the sum")
+        return "It agrees."
+
+
+def spoils_its_dict(params, arrays):
+    double = params["W"] + arrays[0]
+    params["W"] -= 1
+    return double
+
+
+def spoils_its_list(params, arrays):
+    arrays[0] += params["W"]
+    return arrays[0]
+
+
+def adds_a_key(params, arrays):
+    params["V"] = 2 * arrays[0]
+    return params["V"]
+
+
+def puts_back(params, arrays):
+    params["W"] += 1
+    params["W"] -= 1
+    return 2 * params["W"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "part"),
+    [(spoils_its_dict, "params['W']"), (spoils_its_list, "arrays[0]"), (adds_a_key, "params['V']")],
+)
+def test_a_right_answer_that_changes_its_arguments_is_told_so(careful, answer, part):
+    mark, said = exercises.verdict("01_sum", answer)
+    assert mark == "wrong" and f"your function changes {part} on the way" in said
+    mark, said = exercises.verdict("01_sum", lambda p, a: answer(p, a) + 1)
+    assert mark == "wrong" and "(Your function also changes" in said
+
+
+def test_what_is_put_back_is_not_changed(careful):
+    assert exercises.verdict("01_sum", puts_back).mark == "right"
+
+
+def test_the_judges_own_arrays_are_safe(careful):
+    exercises.verdict("01_sum", spoils_its_list)
+    assert np.array_equal(TRUTH, np.arange(1.0, 7.0).reshape(2, 3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import subprocess
@@ -83,18 +84,32 @@ def lesson():
             ),
             new_markdown_cell(folds, id=f"solution-{name}"),
         ]
-    for number in (1, 2, 3):
-        cells += [
-            new_markdown_cell("word " * 150, id=f"talk-{number}"),
-            new_code_cell("a = 1", id=f"step-{number}"),
-        ]
+    none_yet = "No guess yet: write one in place of the dots, or go on without.\n"
+    cells += [
+        new_markdown_cell("How many?", id="talk-1"),
+        new_code_cell(
+            'exercises.guess("01 how many", ...)', id="guess-one", outputs=[printed(none_yet)]
+        ),
+        new_code_cell(
+            "print(4)",
+            id="step-1",
+            metadata=copy.deepcopy(check_notebooks.ANSWER),
+            outputs=[printed("4")],
+        ),
+        new_markdown_cell("Now go on.", id="talk-2"),
+        new_code_cell("print(a)", id="step-2", outputs=[printed("1")]),
+    ]
     cells += [
         new_markdown_cell(
             "## What you have seen\n\nIt.\n\n"
             "## Can you say it without looking?\n\n<details>…</details>",
             id="summary",
         ),
-        new_code_cell('exercises.progress("01")', id="progress", outputs=[printed("0 of 2")]),
+        new_code_cell(
+            'exercises.progress("01")\nexercises.guesses("01")',
+            id="progress",
+            outputs=[printed("0 of 2")],
+        ),
         new_markdown_cell("## Further reading\n\nA book.\n\n## Next\n\nMore.", id="next"),
     ]
     notebook = new_notebook(cells=cells)
@@ -160,17 +175,6 @@ BREAKS = {
         for name in ("3f2a9c1e", "Part", "part one", "head")
     ],
     "short_code": [change("imports", "import gradlab", "a = 1\n" * 21), change("imports", "import gradlab", "")],
-    "paced": [
-        lambda notebook: notebook.cells.remove(cell_of(notebook, "part")),
-        lambda notebook: notebook.cells.extend(new_markdown_cell("") for _ in range(16)),
-        lambda notebook: [
-            cell_of(notebook, name).update(source="a = 1\n" * 8)
-            for name in ("imports", "curve", "step-1", "step-2", "step-3")
-        ],
-        change("talk-1", "word " * 150, ""),
-        change("talk-1", "word " * 150, "word " * 450),
-        change("solution-one", "A hint.", "A hint, in many words. " * 5),
-    ],
     "plain_code": [
         change("imports", "import gradlab", line)
         for line in ("import matplotlib.pyplot as plt", "%matplotlib inline", "interact(f)")
@@ -218,11 +222,32 @@ BREAKS = {
         change("solution-one", "</details>\n<details>", "<details>"),
         lambda notebook: cell_of(notebook, "solution-one").update(id="answer-one"),
     ],
+    "guesses_written_down": [
+        change("guess-one", "01 how", "02 how"),
+        change("guess-one", "...)", "3)"),
+        change("guess-one", "...)", "...)\na = 1"),
+        change("guess-one", "...)", '...)\nexercises.guess("01 how many", ...)'),
+        lambda notebook: cell_of(notebook, "guess-one").update(id="ask-one"),
+        output("guess-one", printed("3")),
+        change("progress", "guesses", "guesse"),
+    ],
+    "answers_folded": [
+        lambda notebook: cell_of(notebook, "step-1").metadata.clear(),
+        lambda notebook: cell_of(notebook, "step-1").metadata.pop("tags"),
+        lambda notebook: cell_of(notebook, "step-1").metadata.pop("jupyter"),
+        lambda notebook: cell_of(notebook, "step-2").metadata.update(check_notebooks.ANSWER),
+        lambda notebook: cell_of(notebook, "step-1").update(outputs=[]),
+        lambda notebook: notebook.cells.insert(
+            1 + notebook.cells.index(cell_of(notebook, "guess-one")), new_markdown_cell("It is 4.")
+        ),
+        change("curve", "plots.show(ax)", 'plots.show(ax, alt="It falls.")'),
+    ],
 }  # fmt: skip
 
 
 @pytest.fixture
-def lesson_path(tmp_path):
+def lesson_path(tmp_path, monkeypatch):
+    monkeypatch.setattr(check_notebooks, "GUESSES_TO_COME", set())
     path = tmp_path / "01_derivation.ipynb"
     nbformat.write(lesson(), path)
     return path
@@ -250,6 +275,12 @@ def test_the_rule_can_be_broken(rule, damage, lesson_path):
 def test_a_heavy_notebook_is_noticed(lesson_path):
     lesson_path.write_bytes(b" " * (check_notebooks.MOST_BYTES + 1))
     assert list(check_notebooks.small(lesson(), lesson_path)) != []
+
+
+def test_the_pace_is_told_and_not_judged(lesson_path, capsys):
+    assert check_notebooks.main(["--pace", str(lesson_path)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("01_derivation.ipynb: 19 cells, 9 of them code") and "1 guesses" in said
 
 
 def test_every_rule_is_broken_by_a_test():

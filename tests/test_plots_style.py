@@ -150,10 +150,34 @@ def test_a_figure_without_words_is_refused(alt):
         plots.show(line(), alt=alt)
 
 
-@pytest.mark.parametrize("alt", [None, 3])
-def test_alt_text_must_be_text(alt):
+def test_alt_text_must_be_text():
     with pytest.raises(TypeError, match="alt must be a sentence"):
-        plots.show(line(), alt=alt)
+        plots.show(line(), alt=3)
+
+
+def test_a_figure_brings_its_own_words(outputs):
+    ax = line()
+    with pytest.raises(ValueError, match="say in a sentence what the figure shows"):
+        plots.show(ax)
+    plots.describe(ax, "A rising line.")
+    plots.show(ax.figure)
+    assert outputs[0][0]["text/plain"] == "A rising line."
+    assert Image.open(io.BytesIO(plots.png(ax))).info["Description"] == "A rising line."
+
+
+def test_the_words_of_a_page_are_those_of_its_panels_or_its_own():
+    page, (left, right) = plots.figure(8, 3, columns=2)
+    plots.describe(left, "Left.")
+    plots.describe(right, "Right.")
+    assert plots.description(right) == plots.description(page) == "Left. Right."
+    plots.describe(page, "Both.")
+    assert plots.description(left) == "Both."
+
+
+@pytest.mark.parametrize("thing", ["figure", None])
+def test_words_need_a_figure(thing):
+    with pytest.raises(TypeError, match="expected a figure or its axes"):
+        plots.describe(thing, "A line.")
 
 
 @pytest.mark.parametrize("thing", [None, "figure", 3, np.array([])])

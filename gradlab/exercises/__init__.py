@@ -2,7 +2,8 @@
 
 The exercises of notebook ``NN`` live in ``lessonNN.py``: one judge each, registered under a name that
 begins with the number of its notebook. :func:`verdict` finds the judge and returns what it says;
-:func:`check` prints it and remembers what is solved; :func:`progress` shows it.
+:func:`check` prints it and remembers what is solved; :func:`progress` shows it. Guesses have no
+judge: :func:`guess` writes one down, :func:`guesses` lists them.
 """
 
 from __future__ import annotations
@@ -11,9 +12,22 @@ import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from gradlab.exercises.feedback import NotAttempted, Wrong
+from gradlab.exercises.feedback import NotAttempted, Wrong, watching_arguments
+from gradlab.exercises.guessing import came_out, guess, guessed, guesses
 
-__all__ = ["Exercise", "Verdict", "check", "exercise", "progress", "solved", "verdict"]
+__all__ = [
+    "Exercise",
+    "Verdict",
+    "came_out",
+    "check",
+    "exercise",
+    "guess",
+    "guessed",
+    "guesses",
+    "progress",
+    "solved",
+    "verdict",
+]
 
 LESSONS = tuple(f"{number:02d}" for number in range(1, 10))
 
@@ -80,15 +94,20 @@ def verdict(name: str, answer: Any) -> Verdict:
     Verdict(mark='open', sentence='Not attempted yet.')
     """
     found = _find(name)
-    try:
-        return Verdict("right", f"Right. {found.judge(answer)}")
-    except NotAttempted as missing:
-        return Verdict("open", f"Not attempted yet. {missing}".rstrip())
-    except Wrong as wrong:
-        return Verdict("wrong", f"Not yet. {wrong}")
-    except Exception as error:  # an answer that no judge foresaw is still an answer
-        unread = f"The answer could not be read ({type(error).__name__}: {error})."
-        return Verdict("wrong", f"Not yet. {unread}")
+    with watching_arguments() as changed:
+        try:
+            sentence = found.judge(answer)
+        except NotAttempted as missing:
+            return Verdict("open", f"Not attempted yet. {missing}".rstrip())
+        except Wrong as wrong:
+            beside = f" (Your function also changes {', '.join(changed)}.)" if changed else ""
+            return Verdict("wrong", f"Not yet. {wrong}{beside}")
+        except Exception as error:  # an answer that no judge foresaw is still an answer
+            unread = f"The answer could not be read ({type(error).__name__}: {error})."
+            return Verdict("wrong", f"Not yet. {unread}")
+    if changed:
+        return Verdict("wrong", f"Not yet. {changed.said}")
+    return Verdict("right", f"Right. {sentence}")
 
 
 def check(name: str, answer: Any) -> None:

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import copy
 import dis
+import inspect
 import re
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -34,6 +37,7 @@ __all__ = [
     "same_array",
     "same_arrays",
     "shape",
+    "watching_arguments",
 ]
 
 
@@ -76,13 +80,75 @@ def call(function: Any, *arguments: Any) -> Any:
     attempted(function)
     if not callable(function):
         raise Wrong(f"A function is asked for here; this is {described(function)}.")
+    copies = copy.deepcopy(arguments)
     try:
-        answer = function(*copy.deepcopy(arguments))
+        answer = function(*copies)
     except Exception as error:
         raise Wrong(stopped(function, error)) from None
+    changes = _watch.get()
+    if changes is not None:
+        names = parameter_names(function, len(arguments))
+        for name, before, after in zip(names, arguments, copies, strict=True):
+            changes += [one for one in changed_parts(name, before, after) if one not in changes]
     if blank(answer):
         raise NotAttempted("The function returns nothing so far.")
     return answer
+
+
+class Changes(list[str]):
+    """The arguments, by name, that the learner's function has changed."""
+
+    @property
+    def said(self) -> str:
+        return (
+            f"What it returns is right, but your function changes {', '.join(self)} on the way, and "
+            f"whoever calls it goes on with the changed array. Write a = a * b where a *= b stands, "
+            f"or work on a copy."
+        )
+
+
+_watch: ContextVar[Changes | None] = ContextVar("changed arguments", default=None)
+
+
+@contextmanager
+def watching_arguments() -> Iterator[Changes]:
+    """Note which arguments :func:`call` finds changed: a right answer should leave them alone."""
+    changes = Changes()
+    token = _watch.set(changes)
+    try:
+        yield changes
+    finally:
+        _watch.reset(token)
+
+
+def parameter_names(function: Callable, count: int) -> list[str]:
+    """What the learner calls the arguments."""
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        names = []
+    return (names + [f"argument {number + 1}" for number in range(len(names), count)])[:count]
+
+
+def changed_parts(name: str, before: Any, after: Any) -> Iterator[str]:
+    """The arrays in an argument that are not what they were, by the names a learner would use."""
+    if isinstance(before, Mapping):
+        for key in before:
+            if key not in after:
+                yield f"{name}[{key!r}]"
+            else:
+                yield from changed_parts(f"{name}[{key!r}]", before[key], after[key])
+        yield from (f"{name}[{key!r}]" for key in after if key not in before)
+    elif isinstance(before, list):
+        if len(before) != len(after):
+            yield name
+        else:
+            for number, (one, other) in enumerate(zip(before, after, strict=True)):
+                yield from changed_parts(f"{name}[{number}]", one, other)
+    elif isinstance(before, np.ndarray) and (
+        before.shape != after.shape or before.tobytes() != after.tobytes()
+    ):
+        yield name
 
 
 def stopped(function: Callable, error: Exception) -> str:

@@ -48,7 +48,22 @@ def fingerprints(
     _grid(ax, list(errors), names)
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.9, pad=0.02)
     bar.set_label("relative error")
+    style.describe(
+        ax, _fingerprints_in_words(dict(zip(errors, values, strict=True)), names, cutoff)
+    )
     return ax
+
+
+def _fingerprints_in_words(
+    errors: Mapping[str, np.ndarray], names: Sequence[str], cutoff: float
+) -> str:
+    """Which bugs spoil which arrays, those with the same fingerprint together."""
+    spoilt: dict[str, list[str]] = {}
+    for title, row in errors.items():
+        arrays = [name for name, off in zip(names, row >= cutoff, strict=True) if off]
+        spoilt.setdefault(style.listed(arrays) if arrays else "no array", []).append(title)
+    rows = "; ".join(f"{arrays}: {', '.join(titles)}" for arrays, titles in spoilt.items())
+    return f"A table of {len(errors)} bugs and the arrays whose gradients they spoil. {rows}."
 
 
 @style.house_style()
@@ -89,7 +104,20 @@ def fingerprint_shapes(
         ax.set_ylabel("relative error")
     if len(curves) > 1:
         panels.flat[1].legend(loc="upper left", bbox_to_anchor=(0, 0.88), frameon=False)
+    told = (_shape_in_words(shape, *curve, reference) for shape, curve in curves.items())
+    style.describe(
+        panels.flat[0].figure,
+        f"The error against ε on logarithmic axes, a panel for each shape, with the curve of right "
+        f"code behind it. {' '.join(told)}",
+    )
     return panels
+
+
+def _shape_in_words(shape: str, who: str, errors: np.ndarray, reference: np.ndarray) -> str:
+    """Where a curve has its lowest point, beside that of right code."""
+    if errors is reference:
+        return f"{shape}: {who}, a V down to about {style.decade(np.nanmin(errors))}."
+    return f"{shape}: {who}, no lower than about {style.decade(np.nanmin(errors))}."
 
 
 @style.house_style()
@@ -117,6 +145,14 @@ def blind_spots(
     _grid(ax, list(found), [setting.replace(", ", ",\n") for setting in settings], rotation=40)
     legend = "     ".join(f"{look['symbol']} {name}" for name, look in FOUND.items())
     ax.set_xlabel(legend, labelpad=10)
+    columns = {setting: [row[setting] for row in found.values()] for setting in settings}
+    told = (
+        f"{setting}: {', '.join(f'{marks.count(name)} {name}' for name in FOUND if name in marks)}"
+        for setting, marks in columns.items()
+    )
+    style.describe(
+        ax, f"{len(found)} bugs in {len(settings)} settings of the check. {'; '.join(told)}."
+    )
     return ax
 
 

@@ -68,9 +68,11 @@ def secants(
     low = x - (reach if method == "central" else 0.45 * reach)
     line = np.linspace(low, x + reach, 200)
     ax.plot(line, [f(value) for value in line], color=style.GREY, linewidth=3, label="loss")
+    slopes = []
     for step, look in zip(steps, style.SERIES, strict=False):
         left = x - step if method == "central" else x
         rise_over_run = (f(x + step) - f(left)) / (x + step - left)
+        slopes.append(f"{rise_over_run:.4f} for ε = {step:g}")
         secant = f(left) + rise_over_run * (line - left)
         label = f"secant, ε = {step:g}: slope {rise_over_run:.4f}"
         ax.plot(line, secant, color=look["color"], linestyle=look["linestyle"], linewidth=1.5)
@@ -82,6 +84,12 @@ def secants(
     ax.plot([x], [f(x)], "o", color=style.BLACK, markersize=8)
     ax.set(xlabel=name, ylabel="loss", title=f"{style.method_name(method)} differences")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18))
+    style.describe(
+        ax,
+        f"The loss as a function of {name}, a curve, with its tangent of slope {slope:.4f} and the "
+        f"secants of {style.method_name(method)} differences. Slopes of the secants: "
+        f"{style.listed(slopes)}.",
+    )
     return ax
 
 
@@ -130,7 +138,26 @@ def error_curves(
     bottom = min(np.min(values[values > 0]) for values in curve.errors.values())
     ax.set(xlabel="step ε", ylabel="relative error", ylim=(bottom / 30, 30))
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    style.describe(
+        ax,
+        f"Relative error against the step on logarithmic axes. "
+        f"{' '.join(_error_curve_in_words(curve, method) for method in methods or curve.errors)} "
+        f"The lines predicted for truncation and rounding run through the measured points.",
+    )
     return ax
+
+
+def _error_curve_in_words(curve: ErrorCurve, method: str) -> str:
+    name, predicted = style.method_name(method).capitalize(), curve.predicted(method)
+    least = int(np.argmin(predicted))
+    slope = curve.slopes(method).truncation
+    right = f"slope {slope:.0f}" if np.isfinite(slope) else "no slope to be read"
+    if least == 0:
+        return f"{name}: falls with {right} to rounding, and stays there at every smaller step."
+    return (
+        f"{name}: a V, best near a step of {style.decade(curve.eps[least])} with an error of about "
+        f"{style.decade(predicted[least])}, with {right} on its right."
+    )
 
 
 @style.house_style()
@@ -174,6 +201,11 @@ def staircase(
         xlim=(-reach, reach),
     )
     ax.legend(loc="upper left" if slope > 0 else "upper right")
+    style.describe(
+        ax,
+        f"The computed loss over a width of {2 * reach:.0e}: a ragged staircase whose flat steps are "
+        f"a few units of float64 above and below the straight line that mathematics predicts.",
+    )
     return ax
 
 
@@ -207,7 +239,30 @@ def named_error_curves(
         )
     ax.set(xlabel="step ε", ylabel="relative error")
     ax.legend(loc="best")
+    style.describe(
+        ax,
+        f"Relative error against the step on logarithmic axes, a curve for each name. "
+        f"{' '.join(_named_curve_in_words(name, eps, values) for name, values in errors.items())}",
+    )
     return ax
+
+
+def _named_curve_in_words(name: str, eps: ArrayLike, errors: ArrayLike) -> str:
+    """The ends of a curve and its lowest stretch, in decades."""
+    seen = np.asarray(errors) > 0
+    if not seen.any():
+        return f"{name}: no error at any step."
+    steps, values = np.asarray(eps)[seen], np.asarray(errors, dtype=float)[seen]
+    left, right = (
+        f"{style.decade(values[end])} at a step of {style.decade(steps[end])}" for end in (0, -1)
+    )
+    # A single lucky error at the bottom is noise: the lowest of five in a row is not.
+    rows = [np.median(values[max(i - 2, 0) : i + 3]) for i in range(len(values))]
+    least = int(np.argmin(rows))
+    if values[-1] < 10 * rows[least]:
+        return f"{name}: falls from {left} all the way to {right}."
+    lowest = f"{style.decade(rows[least])} near a step of {style.decade(steps[least])}"
+    return f"{name}: {left}, lowest, about {lowest}, and {right}."
 
 
 @style.house_style()
@@ -246,6 +301,17 @@ def error_bands(
     ax.set_xscale("log")
     ax.set(xlabel="relative error", yticks=rows, yticklabels=errors, ylim=(len(errors) - 0.5, -0.5))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    rows_in_words = [
+        f"{name} around {style.decade(float(np.median(values)))}"
+        for name, values in errors.items()
+        if np.median(values) > 0
+    ]
+    beside = f" Beside them one value each, {marked_as}." if marked else ""
+    style.describe(
+        ax,
+        f"Relative errors of many checks, a row of dots for each array, beside a cutoff of "
+        f"{cutoff:g}: {style.listed(rows_in_words or ['no error'])}.{beside}",
+    )
     return ax
 
 
@@ -270,6 +336,12 @@ def error_while_filling(errors: Sequence[float], name: str, ax: Axes | None = No
         ylabel="relative error printed",
         xticks=counts,
         ylim=(-0.05, 1.05),
+    )
+    style.describe(
+        ax,
+        f"The relative error printed after each of the {len(errors)} entries of {name}: "
+        f"{errors[0]:.1g} after the first, {errors[-2]:.1g} before the last, and "
+        f"{style.decade(max(errors[-1], 1e-300))} after it.",
     )
     return ax
 
@@ -302,7 +374,22 @@ def taylor_remainders(
     bottom = min(np.nanmin(_visible(values)) for values in remainders.values())
     ax.set(xlabel="step h", ylabel="remainder", ylim=(bottom / 10, 30 * top))
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    told = (_slopes_in_words(name, steps, values) for name, values in remainders.items())
+    style.describe(ax, f"Taylor remainders against the step on logarithmic axes. {' '.join(told)}")
     return ax
+
+
+def _slopes_in_words(name: str, steps: np.ndarray, remainders: Sequence[float]) -> str:
+    """The slope of a remainder among the largest steps, and two decades further down."""
+    heights, places = np.log10(_visible(remainders)), np.log10(steps)
+    large, smaller = (
+        round(float(np.polyfit(places[piece], heights[piece], 1)[0]))
+        for piece in (slice(-5, -2), slice(-9, -6))
+        if np.isfinite(heights[piece]).all()
+    )
+    if large == smaller:
+        return f"{name}: slope {large}."
+    return f"{name}: slope {large} among the largest steps, slope {smaller} further down."
 
 
 def _visible(errors: ArrayLike) -> np.ndarray:

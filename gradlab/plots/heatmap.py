@@ -12,7 +12,7 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 
-from gradlab.plots.style import figure, house_style
+from gradlab.plots.style import describe, figure, house_style, listed
 
 __all__ = ["heat_map"]
 
@@ -81,6 +81,12 @@ def heat_map(report: Mapping[Any, CheckedArray]) -> Figure:
         image = _panel(axis, array, off)
     axes[0][0].set_ylabel("first index")
     _key(page.colorbar(image, ax=axes[0].tolist(), spacing="uniform"))
+    beyond = [f"{array.name} {np.count_nonzero(off > 1)} of {off.size}" for array, off in panels]
+    describe(
+        page,
+        f"A heat map of the error of every entry, in units of its error bar. Entries that lie "
+        f"outside their bar: {listed(beyond)}.",
+    )
     return page
 
 

@@ -18,8 +18,10 @@ from gradlab.plots.style import (
     SERIES,
     VERMILION,
     axes_or_new,
+    describe,
     figure,
     house_style,
+    listed,
 )
 
 __all__ = [
@@ -69,7 +71,19 @@ def training_curves(histories: Mapping[str, np.ndarray], ax: Axes | None = None)
         ax.legend(loc="lower left", bbox_to_anchor=(-0.1, 1), frameon=False, **small)
     else:
         ax.legend()
+    told = "; ".join(_course(name, losses) for name, losses in histories.items())
+    describe(ax, f"The loss at every step on a logarithmic axis: {told}.")
     return ax
+
+
+def _course(name: str, losses: np.ndarray) -> str:
+    """Where a curve begins, passes and ends."""
+    middle = np.median(np.atleast_2d(losses), axis=0)
+    runs = len(np.atleast_2d(losses))
+    name = f"{name}, the median of {runs} runs," if runs > 1 else name
+    last = len(middle) - 1
+    passes = "".join(f", {middle[k]:.2g} after {k} steps" for k in (last // 30, last // 3) if k)
+    return f"{name} begins at {middle[0]:.2g}{passes} and ends at {middle[-1]:.2g} after {last}"
 
 
 @house_style()
@@ -123,6 +137,12 @@ def computation_graph(ax: Axes | None = None) -> Axes:
     ax.text(10.88, middle, "L", color=BLUE, va="center")
     ax.text(-0.35, middle + 2.2, "forward:\nvalues", color=BLUE, va="center")
     ax.text(-0.35, middle - 2.2, "backward:\ngradients", color=VERMILION, va="center")
+    describe(
+        ax,
+        "The network as a chain of four operations. Forward: X (N, 2), Z1 (N, 5), H (N, 5), "
+        "y_hat (N, 1), then the loss L. Backward: dy, dH, dZ1, and dW2, db2, dW1, db1, each with the "
+        "shape of the array whose gradient it is.",
+    )
     return ax
 
 
@@ -141,6 +161,11 @@ def sigmoid_slope(ax: Axes | None = None) -> Axes:
     ax.text(-6, 0.27, "1/4", color=GREY)
     ax.set(xlabel="z", ylabel="value", ylim=(-0.03, 1.05))
     ax.legend(loc="upper left")
+    describe(
+        ax,
+        "The sigmoid rises from 0 to 1. Its measured slope is a hump with its top, 1/4, at z = 0, "
+        "and points computed as H (1 - H) lie on the hump.",
+    )
     return ax
 
 
@@ -167,6 +192,11 @@ def data_surface(X: np.ndarray, y: np.ndarray) -> Figure:
     above.clabel(labelled, fontsize=9, manual=on_the_diagonal)
     above.scatter(*X.T, color=VERMILION, s=28, zorder=3)
     as_map(above)
+    describe(
+        page,
+        f"Left: a bowl-shaped surface over the square with {len(X)} points on it. Right: the same "
+        f"points from above, between the circles of equal height. They do not fill the square evenly.",
+    )
     return page
 
 
@@ -204,7 +234,42 @@ def hidden_units(params: Mapping[str, np.ndarray]) -> Figure:
         ax.label_outer()
     for ax in axes.flat[len(units) + 1 :]:
         ax.set_visible(False)
+    describe(page, _units_in_words(params, y_hat))
     return page
+
+
+def _units_in_words(params: Mapping[str, np.ndarray], y_hat: np.ndarray) -> str:
+    """Which way each unit rises, and where the output is lowest."""
+    ways = {
+        f"H[:, {number}] rises {_way(*weights)}, weight {weight:+.2f}"
+        for number, (weights, weight) in enumerate(
+            zip(params["W1"].T, params["W2"][:, 0], strict=True)
+        )
+    }
+    x1, x2 = (axis.ravel() for axis in square())
+    lowest, highest = (
+        f"{y_hat[at, 0]:.2f}, near ({round(x1[at], 1) + 0.0:.1f}, {round(x2[at], 1) + 0.0:.1f})"
+        for at in (np.argmin(y_hat), np.argmax(y_hat))
+    )
+    return (
+        f"Maps of the square, one for each hidden unit: {'; '.join(sorted(ways))}. The last map is "
+        f"the output: lowest, {lowest}; highest, {highest}."
+    )
+
+
+def _way(right: float, up: float) -> str:
+    """The direction of a vector on a map, in words."""
+    eighth = round(np.arctan2(up, right) / (np.pi / 4)) % 8
+    return (
+        "to the right",
+        "to the upper right",
+        "to the top",
+        "to the upper left",
+        "to the left",
+        "to the lower left",
+        "to the bottom",
+        "to the lower right",
+    )[eighth]
 
 
 @house_style()
@@ -228,6 +293,11 @@ def weight_histograms(draws: Mapping[str, np.ndarray], ax: Axes | None = None) -
         )
     ax.set(xlabel="weight", ylabel="density", xlim=(-2, 2))
     ax.legend()
+    spreads = listed(f"{np.std(drawn):.2f} for {name}" for name, drawn in draws.items())
+    describe(
+        ax,
+        f"Histograms of weights around zero, one outline for each way of drawing them. Their standard deviations are {spreads}.",
+    )
     return ax
 
 

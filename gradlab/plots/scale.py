@@ -60,6 +60,12 @@ def checking_cost(
         ylabel=f"time of one check\n({first}, {parameters[0]} parameters = 1)",
     )
     ax.legend(loc="upper left")
+    style.describe(
+        ax,
+        f"The time of a check against the number of parameters, both axes logarithmic, for "
+        f"{style.listed(costs)}. A dotted line of slope 2 carries {first} on to {reach:,.0f} "
+        f"parameters.",
+    )
     return ax
 
 
@@ -95,6 +101,14 @@ def what_moves(changes: Mapping[str, np.ndarray], title: str = "") -> Figure:
         ax.tick_params(length=0)
     np.atleast_1d(all_axes)[0].set(ylabel="sample", yticks=range(0, rows, 5))
     page.suptitle(title, fontsize=13)
+    moved = (
+        f"{np.count_nonzero(matrix.any(axis=0))} of {matrix.shape[1]} columns of {name}"
+        for name, matrix in changes.items()
+    )
+    nudged = f" after this: {title}" if title else ""
+    style.describe(
+        page, f"The entries of each layer that moved{nudged}, as matrices: {style.listed(moved)}."
+    )
     return page
 
 
@@ -143,7 +157,21 @@ def detection(
         ylabel="trials in which it is noticed (%)",
     )
     ax.legend(loc="center", bbox_to_anchor=(0.6, 0.5), title="markers: measured\nlines: predicted")
+    told = (_half_in_words(name, sizes, chances) for name, chances in predicted.items())
+    style.describe(
+        ax,
+        f"How many directions notice an error in one entry, against its size, measured and "
+        f"predicted: {style.listed(told)}.",
+    )
     return ax
+
+
+def _half_in_words(name: str, sizes: Sequence[float], chances: Sequence[float]) -> str:
+    """The size from which on a rule notices every second error."""
+    enough = [size for size, chance in zip(sizes, chances, strict=True) if chance >= 0.5]
+    if not enough:
+        return f"{name} never notices half of them"
+    return f"{name} notices half of them from a size of about {style.decade(min(enough))} on"
 
 
 @style.house_style()
@@ -163,8 +191,18 @@ def recovered_gradient(
     """
     ax = style.axes_or_new(ax, 7, 3.6)
     seen = np.asarray(errors) > 0
-    ax.loglog(np.asarray(rates)[seen], np.asarray(errors)[seen], **style.SERIES[0])
+    drawn = np.asarray(rates)[seen], np.asarray(errors)[seen]
+    ax.loglog(*drawn, **style.SERIES[0])
     ax.set(xlabel="learning rate of the step", ylabel="relative error of\nthe recovered gradient")
+    first, last = (
+        f"{style.decade(drawn[1][end])} at a rate of {style.decade(drawn[0][end])}"
+        for end in (0, -1)
+    )
+    style.describe(
+        ax,
+        f"The relative error of the recovered gradient against the learning rate, on logarithmic "
+        f"axes: from {first} to {last}.",
+    )
     return ax
 
 
@@ -193,6 +231,11 @@ def one_sample_nudged(changes: Mapping[str, np.ndarray], ax: Axes | None = None)
     )
     ax.margins(y=0.15)
     ax.legend(loc="best")
+    moved = (
+        f"{np.count_nonzero(change)} of {len(change)} outputs with {name}"
+        for name, change in changes.items()
+    )
+    style.describe(ax, f"Sample 0 is nudged, and it moves {style.listed(moved)}.")
     return ax
 
 
@@ -206,6 +249,11 @@ def two_names() -> Figure:
         "After layer.W = layer.W − …",
         (("a new array:\nthe loss reads it", 0.75), ("the old array:\nthe check nudges it", 0.25)),
         layer_at=0.75,
+    )
+    style.describe(
+        page,
+        "Before the step layer.W and params['W'] point to one array. After it the loss reads a new "
+        "array through layer.W, and the check nudges the old one through params['W'].",
     )
     return page
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import matplotlib.style
 import numpy as np
@@ -37,6 +38,8 @@ __all__ = [
     "SKY",
     "VERMILION",
     "YELLOW",
+    "describe",
+    "description",
     "figure",
     "house_style",
     "method_name",
@@ -102,6 +105,9 @@ _STYLE: dict[str, Any] = {
     "image.cmap": "viridis",
     "image.interpolation": "nearest",
 }
+# What a figure, or one axes of it, shows in words: see `describe`.
+_WORDS: WeakKeyDictionary[Figure | Axes, str] = WeakKeyDictionary()
+
 SCREEN_DPI = 100
 _STILL_DPI = 130  # stills are stored denser than they are shown, for dense screens
 
@@ -176,11 +182,57 @@ def axes_or_new(ax: Axes | None, width: float = 7, height: float = 4) -> Axes:
     return figure(width, height)[1] if ax is None else ax
 
 
-def png(figure_or_axes: Figure | Axes, dpi: float = _STILL_DPI, alt: str = "") -> bytes:
+def describe(figure_or_axes: Figure | Axes, words: str) -> None:
+    """Give a figure, or one axes of it, the sentences that say what it shows.
+
+    Whatever draws a figure describes it too, from the numbers that it draws: so the words are true
+    of any data, and no cell has to spell out an answer beside the call that shows it.
+
+    Parameters
+    ----------
+    figure_or_axes
+        A figure; or an axes, for a function that draws one panel of somebody's figure.
+    words
+        What is seen and what it means. They replace earlier ones.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no figure, or there are no words.
+    """
+    _whole_figure(figure_or_axes)
+    _WORDS[figure_or_axes] = alt_text(words)
+
+
+def description(figure_or_axes: Figure | Axes) -> str:
+    """The words of a figure, or those of its axes one after the other; empty if nobody gave any.
+
+    Raises
+    ------
+    TypeError
+        If there is no figure.
+    """
+    page = _whole_figure(figure_or_axes)
+    of_axes = (_WORDS.get(ax, "") for ax in page.axes)
+    return _WORDS.get(page) or " ".join(words for words in of_axes if words)
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words as a sentence has them: one; one and two; one, two and three."""
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def decade(value: float) -> str:
+    """A number as its power of ten, which is all that a reader takes from a logarithmic axis."""
+    return f"1e{round(np.log10(value)):d}"
+
+
+def png(figure_or_axes: Figure | Axes, dpi: float = _STILL_DPI, alt: str | None = None) -> bytes:
     """Draw a figure as a small PNG: a palette image, equal bytes for equal figures.
 
-    Neither a date nor the name of a program is stored in it; ``alt`` is, as its description. The
-    resolution ``dpi`` is in pixels per inch.
+    Neither a date nor the name of a program is stored in it; ``alt`` is, as its description: by
+    default the figure's own words. The resolution ``dpi`` is in pixels per inch.
 
     Raises
     ------
@@ -196,7 +248,8 @@ def png(figure_or_axes: Figure | Axes, dpi: float = _STILL_DPI, alt: str = "") -
             canvas.draw()
         finally:
             page.set_dpi(screen_dpi)
-    return packed(Image.fromarray(np.asarray(canvas.buffer_rgba())), alt)
+    words = description(page) if alt is None else alt
+    return packed(Image.fromarray(np.asarray(canvas.buffer_rgba())), words)
 
 
 def packed(pixels: Image.Image, alt: str = "") -> bytes:
@@ -213,15 +266,16 @@ def packed(pixels: Image.Image, alt: str = "") -> bytes:
     return buffer.getvalue()
 
 
-def show(figure_or_axes: Figure | Axes, alt: str) -> None:
-    """Display a figure together with the sentence that says what it shows.
+def show(figure_or_axes: Figure | Axes, alt: str | None = None) -> None:
+    """Display a figure together with the sentences that say what it shows.
 
     Parameters
     ----------
     figure_or_axes
         A figure, or any axes of it: the whole figure is shown.
     alt
-        What is seen and what it means, for whoever does not see it. It is the output's plain text
+        What is seen and what it means, for whoever does not see it; by default the words that the
+        figure brings along, as all figures of the course do. They are the output's plain text
         (terminals, GitHub's diffs), the picture's ``alt`` where the page has room for one, and an
         unseen line after the picture for screen readers: JupyterLab gives pictures no ``alt``.
 
@@ -230,9 +284,11 @@ def show(figure_or_axes: Figure | Axes, alt: str) -> None:
     TypeError
         If there is no figure, or ``alt`` is not a string.
     ValueError
-        If ``alt`` is empty.
+        If ``alt`` is empty, or the figure has no words of its own.
     """
     page = _whole_figure(figure_or_axes)
+    if alt is None:
+        alt = description(page)
     picture = png(page, alt=alt_text(alt))
     if not InteractiveShell.initialized():  # a plain script: there is nothing to show it on
         print(alt)

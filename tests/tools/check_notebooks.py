@@ -2,6 +2,7 @@
 
     python tests/tools/check_notebooks.py                      all of them
     python tests/tools/check_notebooks.py notebooks/04_*.ipynb  the named ones
+    python tests/tools/check_notebooks.py --pace                how long and how dense they are
 
 A rule is a function from a notebook (and its path) to its complaints, one sentence each.
 """
@@ -26,10 +27,11 @@ FOOT = {
     "next": ["Further reading", "Next"],
 }
 MOST_LINES = 20
-CELLS = range(20, 36)
-MOST_LINES_USUALLY = 7
-WORDS_PER_CODE_CELL = (60, 100)
 MOST_BYTES = 300_000
+# A cell that answers a guess: stored executed, its output folded until somebody runs it.
+ANSWER = {"jupyter": {"outputs_hidden": True}, "tags": ["answer"]}
+# Notebooks in which not every folded answer has its guess in a cell directly above it yet.
+GUESSES_TO_COME = {"01", "02", "03", "04", "05", "06", "07", "08", "09"}
 BADGE = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
     "(https://colab.research.google.com/github/{slug}/blob/main/notebooks/{name})"
@@ -88,9 +90,8 @@ def clean_outputs(notebook: NotebookNode, path: Path) -> Iterator[str]:
                 yield f"cell {cell.id!r} wrote to stderr"
             if WIDGET_VIEW in output.get("data", {}):
                 yield f"cell {cell.id!r} stores a live widget"
-        if cell.metadata != (FOLDED if cell.id == "setup" else {}) and set(cell.metadata) != {
-            "tags"
-        }:
+        usual = (FOLDED,) if cell.id == "setup" else ({}, ANSWER)
+        if cell.metadata not in usual and set(cell.metadata) != {"tags"}:
             yield f"cell {cell.id!r} stores metadata: {', '.join(cell.metadata)}"
 
 
@@ -137,21 +138,16 @@ def short_code(notebook: NotebookNode, path: Path) -> Iterator[str]:
             yield f"cell {cell.id!r} is empty"
 
 
-def paced(notebook: NotebookNode, path: Path) -> Iterator[str]:
-    """As many cells as a sitting, short code, and prose enough for each cell but not more.
-
-    Every cell counts, and every word of Markdown, unfolded or not.
-    """
-    if len(notebook.cells) not in CELLS:
-        yield f"has {len(notebook.cells)} cells, not {CELLS[0]} to {CELLS[-1]}"
+def pace(notebook: NotebookNode) -> str:
+    """How long a notebook is and how dense: to be read, and no rule. A subject needs what it needs."""
     code = code_cells(notebook)
     lines = median(len(cell.source.splitlines()) for cell in code)
-    if lines > MOST_LINES_USUALLY:
-        yield f"half of its code cells have {lines:g} lines or more, not {MOST_LINES_USUALLY}"
-    words = len(_prose(notebook).split()) / len(code)
-    fewest, most = WORDS_PER_CODE_CELL
-    if not fewest <= words <= most:
-        yield f"has {words:.1f} words to a code cell, not {fewest} to {most}"
+    seen = len(unfolded(_prose(notebook)).split())
+    return (
+        f"{len(notebook.cells)} cells, {len(code)} of them code, half of these with {lines:g} lines "
+        f"or more; {seen} words in sight, {seen / len(code):.0f} to a code cell; "
+        f"{len(_guess_names(notebook))} guesses"
+    )
 
 
 def plain_code(notebook: NotebookNode, path: Path) -> Iterator[str]:
@@ -192,6 +188,65 @@ def foot(notebook: NotebookNode, path: Path) -> Iterator[str]:
             yield "its recall questions have no folded answers"
 
 
+# ------------------------------------------------------------------------------------- guesses
+
+_GUESS = re.compile(r"\bexercises\.guess\((.*)\)")
+
+
+def _guess_names(notebook: NotebookNode) -> list[str]:
+    """What the notebook's guesses are called, in their order."""
+    calls = (call for cell in code_cells(notebook) for call in _GUESS.findall(cell.source))
+    return [match[1] for call in calls if (match := re.match(r"[\"']([^\"']*)[\"']", call))]
+
+
+def _asks(cell: NotebookNode) -> bool:
+    return cell.cell_type == "code" and bool(_GUESS.search(cell.source))
+
+
+def guesses_written_down(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    """A guess is a cell of its own, named after its notebook, and empty as it is stored."""
+    names = _guess_names(notebook)
+    for name in {name for name in names if names.count(name) > 1}:
+        yield f"the guess {name!r} is asked for twice"
+    for name in names:
+        if not name.startswith(f"{path.name[:2]} "):
+            yield f"the guess {name!r} is not named after its notebook, '{path.name[:2]} …'"
+    for cell in filter(_asks, notebook.cells):
+        if not cell.id.startswith("guess-"):
+            yield f"the cell {cell.id!r} asks for a guess: name it 'guess-…'"
+        for line in cell.source.splitlines():
+            if line.strip() and not line.startswith("#") and not line.rstrip().endswith(", ...)"):
+                yield f"the cell {cell.id!r} does more than ask for a guess: {line!r}"
+        if not all(text.startswith("No guess yet") for text in output_texts(cell)):
+            yield f"the cell {cell.id!r} is stored with a guess"
+    if names and f'exercises.guesses("{path.name[:2]}")' not in notebook.cells[-2].source:
+        yield f'its progress cell does not list the guesses: exercises.guesses("{path.name[:2]}")'
+
+
+def answers_folded(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    """What answers a guess is the one cell below it, with its output folded, and nothing before it.
+
+    The source of the answering cell stands open, so no alt text may be in it: a figure brings its
+    own words.
+    """
+    for above, cell in pairwise(notebook.cells):
+        folded = cell.cell_type == "code" and cell.metadata == ANSWER
+        if _asks(above) and not _asks(cell) and not folded:
+            yield f"the cell {cell.id!r} answers the guess above it, and its output is not folded"
+        if "answer" in cell.metadata.get("tags", ()) or cell.metadata.get("jupyter", {}).get(
+            "outputs_hidden"
+        ):
+            if not folded:
+                yield f"the cell {cell.id!r} is folded or tagged as an answer, but not both"
+            elif not cell.outputs:
+                yield f"the cell {cell.id!r} is to answer a guess, and shows nothing"
+            elif not _asks(above) and path.name[:2] not in GUESSES_TO_COME:
+                yield f"the cell {cell.id!r} answers a guess, and the cell above it asks for none"
+    for cell in code_cells(notebook):
+        if re.search(r"\balt\s*=", cell.source):
+            yield f"cell {cell.id!r} has an alt text in its source: the figure brings its own"
+
+
 # ------------------------------------------------------------------------------- accessibility
 
 
@@ -201,7 +256,7 @@ def alt_texts(notebook: NotebookNode, path: Path) -> Iterator[str]:
             data = output.get("data", {})
             if any(kind.startswith("image/") for kind in data):
                 alt = data.get("text/plain", "")
-                if len(alt.split()) < 8 or re.search(r"<\w|\w+\(", alt):
+                if len(alt.split()) < 8 or re.search(r"<\w|\b[A-Z]\w+\(", alt):
                     yield f"cell {cell.id!r} shows a picture with the alt text {alt[:60]!r}"
     for cell in markdown_cells(notebook):
         yield from (f"cell {cell.id!r}: {said}" for said in pictures_without_alt(cell.source))
@@ -302,7 +357,6 @@ RULES: tuple[Rule, ...] = (
     small,
     stable_ids,
     short_code,
-    paced,
     plain_code,
     head,
     foot,
@@ -310,19 +364,28 @@ RULES: tuple[Rule, ...] = (
     headings_in_order,
     exercises_numbered,
     exercises_complete,
+    guesses_written_down,
+    answers_folded,
 )
 
 
 def main(arguments: list[str] | None = None) -> int:
-    named = sys.argv[1:] if arguments is None else arguments
+    named = list(sys.argv[1:] if arguments is None else arguments)
+    only_pace = "--pace" in named
+    if only_pace:
+        named.remove("--pace")
     found = 0
     for path in map(Path, named) if named else notebook_paths():
         notebook = nbformat.read(path, as_version=4)
+        if only_pace:
+            print(f"{path.name}: {pace(notebook)}")
+            continue
         for rule in RULES:
             for complaint in rule(notebook, path):
                 found += 1
                 print(f"{path.name}: {complaint}")
-    print(f"{found} complaints" if found else "Every rule is kept")
+    if not only_pace:
+        print(f"{found} complaints" if found else "Every rule is kept")
     return int(found > 0)
 
 
