@@ -39,6 +39,7 @@ def minutes(head: str) -> int:
         "an hour and a quarter": 75,
         "an hour and a half": 90,
         "two hours": 120,
+        "two and a half hours": 150,
     }
     return hours[stated]
 

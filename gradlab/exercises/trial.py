@@ -54,7 +54,7 @@ class Points:
         off = {
             name: np.asarray(point[name]) - array
             for name, array in self.start.items()
-            if np.shape(point.get(name)) == array.shape
+            if name in point and np.shape(point[name]) == array.shape
         }
         moved = np.concatenate([each[each != 0] for each in off.values()] or [np.empty(0)])
         self.moved |= moved.size > 0 or len(off) < len(self.start)
@@ -422,14 +422,16 @@ def _judge_manners(case: Case, params: Params, grads: Params, points: Points) ->
     if not points.moved:
         raise Wrong("The loss saw the same point every time: what you move never reaches it.")
     for name, array in case.params.items():
-        if not np.array_equal(params.get(name), array):
-            close = np.shape(params.get(name)) == array.shape and np.allclose(params[name], array)
+        if name not in params or not np.array_equal(params[name], array):
+            close = np.shape(params.get(name, 0)) == array.shape and np.allclose(
+                params.get(name, 0), array
+            )
             raise Wrong(
                 f"Your check leaves {name} changed{', in its last digits' if close else ''}: put the "
                 f"old value itself back after each step, or work on a copy."
             )
     for name, gradient in case.grads.items():
-        if not np.array_equal(grads.get(name), gradient, equal_nan=True):
+        if name not in grads or not np.array_equal(grads[name], gradient, equal_nan=True):
             raise Wrong(f"Your check changes the gradient of {name}, which it is to judge.")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -109,15 +109,17 @@ class _BarScene(Scene):
             ax.set_yticks(rows, ENTRIES if who == "A" else [], fontsize=9)
             ax.minorticks_off()
             ax.axvline(0, color=style.GREY, linewidth=0.8)
-            for part, look in (
+            parts: tuple[tuple[str, dict[str, Any]], ...] = (
                 ("rounding", {"color": style.BLUE, "linewidth": 4.5}),
                 ("change", {"color": style.GREEN, "linewidth": 4.5, "linestyle": (0, (1, 0.4))}),
-            ):
+            )
+            for part, look in parts:
                 self.lines[who, part] = self.moving(*ax.plot([], [], **look, zorder=3))
-            for mark, look in (
+            marks: tuple[tuple[str, dict[str, Any]], ...] = (
                 ("inside", {"marker": "o", "color": style.BLACK, "markersize": 5}),
                 ("outside", {"marker": "X", "color": style.VERMILION, "markersize": 9}),
-            ):
+            )
+            for mark, look in marks:
                 self.marks[who, mark] = self.moving(
                     *ax.plot([], [], linestyle="", **look, zorder=5)
                 )

@@ -71,10 +71,15 @@ def noise_left_over(
     style.describe(
         ax,
         f"What is left of {len(rest)} losses near by when a straight line is taken out of them: a "
-        f"cloud of dots without any shape, all within about {largest:.0f} roundings u|L| of "
+        f"cloud of dots without any shape, all within {_few(largest)} roundings u|L| of "
         f"zero.{beside}",
     )
     return ax
+
+
+def _few(count: float) -> str:
+    """A number of roundings, as coarsely as it is the same on every machine."""
+    return "a few" if 1.5 <= count < 10 else f"about {style.decade(count)}"
 
 
 @style.house_style()
@@ -106,7 +111,7 @@ def entries_in_bars(gradients: Mapping[str, Arrays], numeric: Arrays, bars: Arra
     top = 10 * max(float(np.max(width)), *(float(np.max(np.abs(off))) for off in offs.values()))
     labels = list(_entry_names(numeric))
     page, panels = style.figure(
-        9, 1.2 + 0.2 * len(labels), columns=len(gradients), sharey=True, squeeze=False
+        9, 1.2 + 0.21 * len(labels), columns=len(gradients), sharey=True, squeeze=False
     )
     for ax, (who, off) in zip(panels[0], offs.items(), strict=True):
         _rows(ax, off, width, linear, top)
