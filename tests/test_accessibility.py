@@ -165,7 +165,13 @@ FIGURES = {
     "error_curves": lambda: plots.error_curves(
         gradlab.error_curve(LOSS, PARAMS, GRADS, plots.METHODS, STEPS, vectorized=True)
     ),
-    "error_while_filling": lambda: plots.error_while_filling([0.9, 0.1], "W1"),
+    "entries_in_bars": lambda: plots.entries_in_bars(
+        {"right": GRADS, "wrong": {**GRADS, "W1": -GRADS["W1"]}},
+        GRADS,
+        {name: np.full(g.shape, 1e-10) for name, g in GRADS.items()},
+    ),
+    "error_while_filling": lambda: plots.error_while_filling([0.9, 0.1], "W1", 1e-7),
+    "noise_left_over": lambda: plots.noise_left_over(STEPS, np.sin(STEPS), 0.3, guess=1),
     "fingerprint_shapes": lambda: plots.fingerprint_shapes(STEPS, {"flat": ("a", STEPS)}, STEPS),
     "hidden_units": lambda: plots.hidden_units(PARAMS),
     "kernel_sizes": lambda: plots.kernel_sizes([2, 3], {"a": [1, 1e-9]}, 2, guess=2),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from problems import course, verdicts
 
 import gradlab
 from gradlab import check_gradients, mlp
@@ -12,16 +13,6 @@ from gradlab.checking.report import GradientCheckError
 
 STREAM = np.random.RandomState(0)
 X20, Y20 = gradlab.paraboloid()
-
-
-def course(seed=0):
-    params = mlp.init_params(seed=seed)
-    grads = mlp.backward(params, mlp.forward(params, X20)[1], Y20)
-    return mlp.loss_function(X20, Y20), params, grads
-
-
-def verdicts(report):
-    return {name: array.verdict for name, array in report.items()}
 
 
 # ------------------------------------------------------------------------------- right and wrong

@@ -4,21 +4,15 @@ import math
 
 import numpy as np
 import pytest
+from problems import course
 
-from gradlab import error_curve, mlp, numerical_gradient, paraboloid
+from gradlab import error_curve, mlp, numerical_gradient
 from gradlab.differences import FORMULAS, METHODS
-
-
-def course(seed=0):
-    X, y = paraboloid(seed=seed)
-    params = mlp.init_params(seed=seed)
-    _, cache = mlp.forward(params, X)
-    return mlp.loss_function(X, y), params, mlp.backward(params, cache, y)
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_slopes_and_least_errors_are_those_of_theory(seed):
-    curve = error_curve(*course(seed), methods=METHODS, vectorized=True)
+    curve = error_curve(*course(seed, data=seed), methods=METHODS, vectorized=True)
     for method in METHODS:
         order = FORMULAS[method].order if method in FORMULAS else 2
         best, slopes = curve.best(method), curve.slopes(method)
@@ -35,7 +29,7 @@ def test_slopes_and_least_errors_are_those_of_theory(seed):
 
 def test_the_prediction_holds_along_both_branches():
     """Over ten seeds the median ratio of measured to predicted is within a factor 2 of 1."""
-    curves = [error_curve(*course(seed), vectorized=True) for seed in range(10)]
+    curves = [error_curve(*course(seed, data=seed), vectorized=True) for seed in range(10)]
     for method in ("forward", "central"):
         ratio = np.array([curve.errors[method] / curve.predicted(method) for curve in curves])
         usable = np.median([curve.predicted(method) for curve in curves], axis=0) < 0.01

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from problems import bits, course
 
 from gradlab import (
     check_gradients,
@@ -16,17 +17,9 @@ from gradlab import (
     error_curve,
     mlp,
     numerical_gradient,
-    paraboloid,
     plots,
 )
 from gradlab.differences import FORMULAS, METHODS, entry_losses, progress, restored
-
-
-def course(seed=0):
-    X, y = paraboloid(seed=seed)
-    params = mlp.init_params(seed=seed)
-    _, cache = mlp.forward(params, X)
-    return mlp.loss_function(X, y), params, mlp.backward(params, cache, y)
 
 
 def relative(numeric, exact):
@@ -34,10 +27,6 @@ def relative(numeric, exact):
     return np.linalg.norm(difference) / np.linalg.norm(
         np.concatenate([*map(np.ravel, exact.values())])
     )
-
-
-def bits(params):
-    return {name: array.tobytes() for name, array in params.items()}
 
 
 # --------------------------------------------------------------------------- the formulas
@@ -56,7 +45,7 @@ def bits(params):
 )
 def test_every_method_finds_the_gradient_with_its_own_step(method, bound, vectorized):
     for seed in range(5):
-        loss, params, exact = course(seed)
+        loss, params, exact = course(seed, data=seed)
         numeric = numerical_gradient(loss, params, method, vectorized=vectorized)
         assert relative(numeric, exact) < bound
         assert {name: array.shape for name, array in numeric.items()} == {

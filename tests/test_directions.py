@@ -2,32 +2,24 @@
 
 import numpy as np
 import pytest
+from problems import network, problem, verdicts
 
-from gradlab import check_gradients, mlp
-
-
-def network(seed=0, sizes=(40, 20, 1), samples=50):
-    stream = np.random.RandomState(seed)
-    X = stream.uniform(-1, 1, (samples, sizes[0]))
-    y = np.sum(X[:, :2] ** 2, axis=1, keepdims=True)
-    params = mlp.init_params(sizes, stream)
-    grads = mlp.backward(params, mlp.forward(params, X)[1], y)
-    return mlp.loss_function(X, y), params, grads
+from gradlab import check_gradients
 
 
-def verdicts(report):
-    return {name: array.verdict for name, array in report.items()}
+def wide(seed=0, sizes=(40, 20, 1)):
+    return problem(*network(sizes, samples=50, seed=seed))
 
 
 def test_the_right_gradient_passes():
     for seed in range(10):
-        assert check_gradients(*network(seed), how="directions").passed
+        assert check_gradients(*wide(seed), how="directions").passed
 
 
 @pytest.mark.parametrize("q", [1.0, 1e-2, 1e-4])
 def test_one_wrong_entry_is_found_and_named(q):
     for seed in range(10):
-        loss, params, grads = network(seed)
+        loss, params, grads = wide(seed)
         index = (7 + seed, 3)
         grads["W1"][index] += q * np.sqrt(np.mean(grads["W1"] ** 2))
         report = check_gradients(loss, params, grads, how="directions")
@@ -39,7 +31,7 @@ def test_one_wrong_entry_is_found_and_named(q):
 
 def test_a_constant_error_does_not_cancel():
     for seed in range(20):
-        loss, params, grads = network(seed)
+        loss, params, grads = wide(seed)
         grads["W1"] += 1e-3
         array = check_gradients(loss, params, grads, how="directions")["W1"]
         assert array.verdict == "wrong" and array.worst_index is not None
@@ -48,7 +40,7 @@ def test_a_constant_error_does_not_cancel():
 def test_a_few_evaluations_at_any_size():
     counts = []
     for sizes in ((10, 5, 1), (200, 50, 1)):
-        loss, params, grads = network(sizes=sizes)
+        loss, params, grads = wide(sizes=sizes)
         calls = []
         check_gradients(
             lambda p, loss=loss, calls=calls: calls.append(1) or loss(p),
@@ -62,7 +54,7 @@ def test_a_few_evaluations_at_any_size():
 
 
 def test_the_hint_comes_from_a_few_entries():
-    loss, params, grads = network()
+    loss, params, grads = wide()
     report = check_gradients(loss, params, {**grads, "W1": 50 * grads["W1"]}, how="directions")
     assert "50 times the right gradient" in report["W1"].hint
     assert "Only W1 is wrong" in str(report)
@@ -90,7 +82,7 @@ def test_small_arrays_and_other_verdicts():
 
 @pytest.mark.parametrize("exponent", [-12, 12])
 def test_the_scale_of_the_loss_changes_nothing(exponent):
-    loss, params, grads = network()
+    loss, params, grads = wide()
     scale = 10.0**exponent
     grads["W2"][3] *= 1.001
     report = check_gradients(
@@ -104,7 +96,7 @@ def test_the_scale_of_the_loss_changes_nothing(exponent):
 
 
 def test_cutoff_nan_and_kinks():
-    loss, params, grads = network()
+    loss, params, grads = wide()
     assert check_gradients(loss, params, grads, how="directions", cutoff=1e-7).passed
     grads["b1"][0, 2] = np.nan
     report = check_gradients(loss, params, grads, how="directions")

@@ -4,22 +4,9 @@ import pickle
 
 import numpy as np
 import pytest
+from problems import gradient, network
 
 from gradlab import mlp, numerical_gradient, paraboloid
-
-
-def network(sizes=(2, 5, 1), samples=20, seed=0):
-    """Parameters with biases that are not zero, and data to fit."""
-    stream = np.random.RandomState(seed)
-    params = mlp.init_params(sizes, stream)
-    params["b1"] += stream.normal(size=params["b1"].shape)
-    params["b2"] += stream.normal(size=params["b2"].shape)
-    return params, stream.normal(size=(samples, sizes[0])), stream.normal(size=(samples, sizes[2]))
-
-
-def gradient(params, X, y):
-    _, cache = mlp.forward(params, X)
-    return mlp.backward(params, cache, y)
 
 
 @pytest.mark.parametrize("seed", range(25))

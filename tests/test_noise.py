@@ -1,6 +1,7 @@
 """The measured noise is that of the loss, and the probe's step balances it."""
 
 import numpy as np
+import problems
 import pytest
 
 import gradlab
@@ -8,11 +9,6 @@ from gradlab import mlp
 from gradlab.differences import noise
 
 U = np.finfo(float).eps / 2
-
-
-def course(seed=0):
-    X, y = gradlab.paraboloid()
-    return mlp.loss_function(X, y), mlp.init_params(seed=seed)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -31,7 +27,7 @@ def test_a_smooth_table_shows_no_noise():
 def test_noise_of_a_clean_loss_is_about_one_roundoff():
     ratios = []
     for seed in range(20):
-        loss, params = course(seed)
+        loss, params, _ = problems.course(seed)
         ratios.append(noise.loss_noise(loss, params).level / (U * loss(params)))
     assert 0.7 < np.median(ratios) < 2
 
@@ -56,7 +52,7 @@ def test_hidden_float32_shows():
 
 @pytest.mark.parametrize("factor", [1e-12, 1e-6, 1e6, 1e12])
 def test_noise_and_step_follow_the_scale_of_the_loss(factor):
-    loss, params = course()
+    loss, params, _ = problems.course()
     one, other = (noise.loss_noise(f, params) for f in (loss, lambda params: factor * loss(params)))
     assert 0.2 < other.level / (factor * one.level) < 5
     assert 0.2 < other.relative / one.relative < 5
@@ -76,7 +72,7 @@ def test_the_step_follows_the_scale_of_the_parameters(length):
 
 
 def test_a_minimum_is_not_taken_for_float32():
-    loss, params = course()
+    loss, params, _ = problems.course()
     params = {name: array.copy() for name, array in params.items()}
     X, _ = gradlab.paraboloid()
     y = mlp.forward(params, X)[0] + 1e-7 * np.random.RandomState(0).normal(size=(20, 1))
@@ -146,7 +142,7 @@ def test_a_loss_that_never_moves_has_only_its_own_rounding():
 
 @pytest.mark.parametrize("exponent", [-290, -160, 160, 290])
 def test_nothing_over_or_underflows(exponent):
-    loss, params = course()
+    loss, params, _ = problems.course()
     scale = 10.0**exponent
     one = noise.loss_noise(loss, params)
     other = noise.loss_noise(lambda params: scale * loss(params), params)

@@ -6,18 +6,13 @@ Chainer, scikit-learn's test loop and the loop of cs231n.
 
 import numpy as np
 import pytest
+from problems import course
 
 import gradlab
 from gradlab import check_gradients, mlp
 from gradlab.checking.report import GradientCheckError
 
 X, Y = gradlab.paraboloid()
-
-
-def course(dtype=np.float64, seed=0):
-    params = {name: a.astype(dtype) for name, a in mlp.init_params(seed=seed).items()}
-    x, y = X.astype(dtype), Y.astype(dtype)
-    return mlp.loss_function(x, y), params, mlp.backward(params, mlp.forward(params, x)[1], y)
 
 
 def test_a_dict_of_numpy_arrays_is_what_it_takes():
@@ -47,7 +42,7 @@ def test_a_small_loss_with_twice_its_gradient_is_wrong(scale):
 def test_a_right_float32_gradient_passes_without_any_setting():
     """torch warns and fails it; JAX casts float64 down."""
     for seed in range(5):
-        assert check_gradients(*course(np.float32, seed)).passed
+        assert check_gradients(*course(seed, np.float32)).passed
 
 
 def test_a_random_loss_is_said_to_be_random():

@@ -2,17 +2,11 @@
 
 import numpy as np
 import pytest
+from problems import network
 
 from gradlab import mlp, numerical_gradient, paraboloid, structured, structured_gradient
 
-
-def network(sizes=(3, 4, 1), samples=7, seed=0, spread=1.0):
-    stream = np.random.RandomState(seed)
-    params = mlp.init_params(sizes, stream)
-    for name in ("b1", "b2"):
-        params[name] += spread * stream.normal(size=params[name].shape)
-    params["W1"] *= spread
-    return params, stream.normal(size=(samples, sizes[0])), stream.normal(size=(samples, sizes[2]))
+SIZES = (3, 4, 1)
 
 
 def rounding_bar(params, X, y, eps, margin=4):
@@ -49,7 +43,7 @@ def test_it_is_the_plain_loops_gradient_to_within_its_rounding_error(sizes, samp
 @pytest.mark.parametrize("seed", range(5))
 def test_with_a_short_step_only_the_truncation_error_is_left(seed, spread):
     """Against the complex step; for spread 30 and 1000 most of the hidden units are saturated."""
-    params, X, y = network((3, 4, 2), seed=seed, spread=spread)
+    params, X, y = network((3, 4, 2), 7, seed=seed, spread=spread)
     fast = structured_gradient(params, X, y, eps=1e-9)
     exact = numerical_gradient(mlp.loss_function(X, y), params, "complex")
     for name in params:
@@ -59,7 +53,7 @@ def test_with_a_short_step_only_the_truncation_error_is_left(seed, spread):
 
 def test_its_truncation_error_is_that_of_central_differences():
     """Halving a long step divides the error by four: it is a difference, not a derivative."""
-    params, X, y = network(seed=3)
+    params, X, y = network(SIZES, 7, seed=3)
     exact = numerical_gradient(mlp.loss_function(X, y), params, "complex")
     errors = [
         np.linalg.norm(structured_gradient(params, X, y, eps)["W1"] - exact["W1"])
@@ -69,7 +63,7 @@ def test_its_truncation_error_is_that_of_central_differences():
 
 
 def test_saturated_units_neither_overflow_nor_warn():
-    params, X, y = network()
+    params, X, y = network(SIZES, 7)
     params["b1"][...] = [[800, -800, 1e6, 0.0]]
     with np.errstate(all="raise", under="ignore"):
         fast = structured_gradient(params, X, y)
@@ -78,7 +72,7 @@ def test_saturated_units_neither_overflow_nor_warn():
 
 
 def test_a_wrong_backward_pass_disagrees():
-    params, X, y = network()
+    params, X, y = network(SIZES, 7)
     _, cache = mlp.forward(params, X)
     grads = mlp.backward(params, cache, y)
     fast = structured_gradient(params, X, y)
@@ -98,7 +92,7 @@ def test_blocks_of_any_size_give_the_same_numbers(monkeypatch):
 
 
 def test_single_precision_is_differentiated_in_double():
-    params, X, y = network()
+    params, X, y = network(SIZES, 7)
     single = {name: array.astype(np.float32) for name, array in params.items()}
     double = {name: array.astype(float) for name, array in single.items()}
     found, expected = structured_gradient(single, X, y), structured_gradient(double, X, y)
@@ -126,7 +120,7 @@ def test_single_precision_is_differentiated_in_double():
     ],
 )
 def test_bad_input_gets_one_sentence(change, error, said):
-    params, X, y = network()
+    params, X, y = network(SIZES, 7)
     arguments = {"params": params, "X": X, "y": y}
     change(arguments)
     with pytest.raises(error, match=said):

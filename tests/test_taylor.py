@@ -4,23 +4,15 @@ import math
 
 import numpy as np
 import pytest
+from problems import course
 
-from gradlab import mlp, paraboloid, taylor_test
-
-
-def course(seed=0, dtype=float):
-    """The network in a precision of choice; its gradient in double precision."""
-    X, y = (array.astype(dtype) for array in paraboloid(seed=seed))
-    params = {name: a.astype(dtype) for name, a in mlp.init_params(seed=seed).items()}
-    exact = {name: array.astype(float) for name, array in params.items()}
-    _, cache = mlp.forward(exact, X.astype(float))
-    return mlp.loss_function(X, y), params, mlp.backward(exact, cache, y.astype(float))
+from gradlab import taylor_test
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("seed", range(20))
 def test_a_right_gradient_has_slope_two(seed, dtype):
-    loss, params, grads = course(seed, dtype)
+    loss, params, grads = course(seed, dtype, data=seed)
     result = taylor_test(loss, params, grads, seed=seed)
     assert result.slope == pytest.approx(2, abs=0.05)
     np.testing.assert_allclose(result, 2, atol=0.15)
@@ -31,11 +23,13 @@ def test_a_right_gradient_has_slope_two(seed, dtype):
 def test_a_wrong_gradient_has_slope_one(name, dtype):
     slopes = []
     for seed in range(5):
-        loss, params, grads = course(seed, dtype)
+        loss, params, grads = course(seed, dtype, data=seed)
         wrong = taylor_test(loss, params, {**grads, name: -grads[name]}, seed=seed)
+        # In a rare direction the array hardly counts: then float32, which has no room for smaller
+        # steps, shows it at its smallest steps alone.
+        assert np.min(wrong) < 1.1
+        assert wrong.slope < 1.1 or dtype == np.float32
         slopes.append(wrong.slope)
-    # In a rare direction the array hardly counts, and float32 has few digits to show it.
-    assert max(slopes) < (1.1 if dtype == np.float64 else 1.8)
     assert np.median(slopes) == pytest.approx(1, abs=0.05)
 
 
@@ -43,7 +37,7 @@ def test_small_mistakes_show_where_the_steps_are_small():
     """A ten-thousandth of one array shows in most directions, in 15 of 20 at the least."""
     slopes = []
     for seed in range(20):
-        loss, params, grads = course(seed)
+        loss, params, grads = course(seed, data=seed)
         slopes.append(taylor_test(loss, params, {**grads, "W1": 1.0001 * grads["W1"]}, seed).slope)
     assert sum(slope < 1.5 for slope in slopes) >= 15
 

@@ -5,6 +5,7 @@ The formulas stand in :mod:`gradlab.differences.formulas`.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,8 +15,24 @@ import numpy as np
 from gradlab import validation
 from gradlab.differences.formulas import FORMULAS, METHODS, difference
 from gradlab.differences.progress import Progress
-from gradlab.differences.sweep import Loss, Params, Steps, Sweep, moved, restored, total_size
+from gradlab.differences.sweep import (
+    Guarded,
+    Loss,
+    Params,
+    Steps,
+    Sweep,
+    moved,
+    require_untouched,
+    restored,
+    total_size,
+    value_or_nan,
+)
 from gradlab.differences.workers import require_workers, spread
+
+# Central differences along a line, for comparison with the complex step, times the parameters: at
+# the first the truncation error is about as large as that of rounding in float32; the others are
+# for losses with a domain that ends nearer than that.
+LINE_STEPS = (1e-3, 1e-5, 1e-7)
 
 __all__ = [
     "ComplexLoss",
@@ -160,20 +177,24 @@ def entry_losses(
     Returns
     -------
     dict
-        For each array the losses, of shape ``(len(offsets), *array.shape)``, float64 or complex128.
+        For each array the losses, of shape ``(len(offsets), *array.shape)``, float64 or complex128;
+        nan where a loss that is :class:`gradlab.differences.sweep.Guarded` raises an exception.
     """
     rows = [row for row, offset in enumerate(offsets) if offset]
-    sweep = Sweep(loss, params, steps, tuple(offsets[row] for row in rows), vectorized)
-    with restored(params), Progress(total_size(params), progress) as bar:
+    with restored(params) as arrays, Progress(total_size(arrays), progress) as bar:
+        sweep = Sweep(loss, params, steps, tuple(offsets[row] for row in rows), vectorized, arrays)
         center = sweep.center()
-        values = {name: np.full((len(offsets), a.size), center) for name, a in params.items()}
+        values = {name: np.full((len(offsets), a.size), center) for name, a in arrays.items()}
         if workers == 1:
             done = ((block, sweep.evaluate(block, bar)) for block in sweep.blocks())
         else:
             done = spread(sweep, workers, bar)
         for block, losses in done:
             values[block.name][rows, block.start : block.stop] = losses
-    return {name: values[name].reshape(len(offsets), *a.shape) for name, a in params.items()}
+            if isinstance(loss, Guarded) and not vectorized:
+                loss.evaluations += losses.size
+        require_untouched(params, arrays.originals)
+    return {name: values[name].reshape(len(offsets), *a.shape) for name, a in arrays.items()}
 
 
 # ------------------------------------------------------------------------- complex step
@@ -247,13 +268,18 @@ def _require_analytic(loss: Loss, arrays: Params, gradient: Params, vectorized: 
         for name, array in arrays.items()
     }
 
+    single = unstacked(loss) if vectorized else loss
+
     def value(offset: float) -> float:
         there = {name: moved(array, direction[name], offset) for name, array in arrays.items()}
-        return validation.loss_value((unstacked(loss) if vectorized else loss)(there))
+        with np.errstate(all="ignore"):
+            return validation.loss_value(value_or_nan(single, there, direction, offset))
 
-    h = 1e-3
-    narrow = (value(h) - value(-h)) / (2 * h)
-    wide = (value(2 * h) - value(-2 * h)) / (4 * h)
+    for h in LINE_STEPS:
+        narrow = (value(h) - value(-h)) / (2 * h)
+        wide = (value(2 * h) - value(-2 * h)) / (4 * h)
+        if math.isfinite(narrow) and math.isfinite(wide):
+            break  # longer steps leave the domain of the loss
     slope = sum(float(np.sum(gradient[name] * direction[name])) for name in arrays)
     noise = _coarsest_u(arrays) * abs(value(0)) / h
     if abs(slope - narrow) > 10 * abs(wide - narrow) + 1e-6 * abs(narrow) + 1000 * noise:

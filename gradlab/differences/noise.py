@@ -14,8 +14,14 @@ from typing import NamedTuple
 import numpy as np
 
 from gradlab.differences.formulas import rms
-from gradlab.differences.sweep import Loss, Params, moved, restored
-from gradlab.validation import loss_value
+from gradlab.differences.sweep import (
+    Loss,
+    Params,
+    moved,
+    require_untouched,
+    restored,
+    value_or_nan,
+)
 
 __all__ = [
     "Noise",
@@ -62,30 +68,23 @@ def line_losses(
     """The loss at ``params + t * direction`` for each ``t``, in the precision it is returned in.
 
     The arrays named in ``direction`` are moved in place and put back. Where the loss leaves its
-    domain on the way, as ``log`` does below 0, its value is nan, and nothing is said about it.
+    domain on the way, as ``log`` does below 0, its value is nan; if it raises an exception, and is
+    :class:`gradlab.differences.sweep.Guarded`, it keeps that.
     """
     values = []
     with restored(params) as arrays, np.errstate(all="ignore"):
-        starts = {name: arrays[name].copy() for name in direction}
+        starts = arrays.originals
         for t in offsets:
-            for name, step in direction.items():
-                arrays[name][...] = moved(starts[name], step, t)
-            values.append(_value_or_nan(loss, params))
-    values = np.array(values)
-    return values if values.dtype.kind == "f" else values.astype(float)
-
-
-def _value_or_nan(loss: Loss, params: Params) -> float:
-    try:
-        value = loss(params)
-    except (ArithmeticError, np.linalg.LinAlgError):
-        return math.nan
-    except ValueError as error:
-        if str(error) != "math domain error":  # what math.log(-1) says
-            raise
-        return math.nan
-    loss_value(value)
-    return value
+            there = {name: moved(starts[name], step, t) for name, step in direction.items()}
+            for name, array in there.items():
+                arrays[name][...] = array
+            values.append(value_or_nan(loss, params, direction, t))
+            if math.isnan(values[-1]):  # raised in the middle of some work in place, it may be
+                arrays.put_back()
+            elif len(values) == 1:
+                require_untouched(params, {**starts, **there})
+    losses = np.array(values)
+    return losses if losses.dtype.kind == "f" else losses.astype(float)
 
 
 def unit_of(values: np.ndarray) -> float:

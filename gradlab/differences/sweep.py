@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import math
+from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,22 @@ from gradlab import validation
 from gradlab.differences.progress import Progress
 from gradlab.validation import Params
 
-__all__ = ["Block", "Loss", "Params", "Steps", "Sweep", "moved", "restored", "total_size"]
+__all__ = [
+    "Block",
+    "Failure",
+    "Guarded",
+    "Loss",
+    "Params",
+    "Restored",
+    "Steps",
+    "Sweep",
+    "moved",
+    "require_untouched",
+    "result_or_nan",
+    "restored",
+    "total_size",
+    "value_or_nan",
+]
 
 Loss = Callable[[Params], Any]  # one number, or an array of them for a stack
 Steps = Params
@@ -33,29 +49,205 @@ def moved(array: np.ndarray, step: np.ndarray, offset: float | np.ndarray) -> np
     return np.asarray(array + offset * step, dtype=array.dtype)
 
 
+# ------------------------------------------------------------------ what is put back, and how
+
+
+class Restored(dict[Any, np.ndarray]):
+    """The arrays of ``params`` by name, and how to put them back, bit for bit.
+
+    Attributes
+    ----------
+    originals
+        A copy of each array, from the start.
+    """
+
+    def __init__(self, params: Params) -> None:
+        super().__init__(params)
+        self.originals = {name: array.copy(order="K") for name, array in self.items()}
+        self._params = params
+
+    def put_back(self) -> None:
+        """All values first, then the entries of the dict, and only then say what could not be.
+
+        Raises
+        ------
+        RuntimeError
+            If an array has become something that cannot be written to, or was replaced in a
+            mapping whose entries cannot be set.
+        """
+        lost = []
+        for name, array in self.items():
+            try:
+                if not array.flags.writeable:
+                    array.flags.writeable = True
+                array[...] = self.originals[name]
+            except ValueError:
+                lost.append(name)
+        try:
+            self._bind()
+        except (TypeError, ValueError, KeyError) as error:
+            lost.append(error)
+        if lost:
+            raise RuntimeError(
+                f"the loss did to the parameters what cannot be undone ({lost[0]!r}): let it "
+                f"compute with copies"
+            )
+
+    def _bind(self) -> None:
+        """Let the mapping hold these arrays again under these names, in this order, and no more."""
+        params = self._params
+        held = list(params)
+        if held == list(self) and all(same_memory(params[n], a) for n, a in self.items()):
+            return
+        if not isinstance(params, MutableMapping):
+            raise TypeError("an entry was replaced")
+        for name in held:
+            if name not in self or held != list(self):
+                del params[name]
+        for name, array in self.items():
+            if name not in params or not same_memory(params[name], array):
+                params[name] = array
+
+
+def same_memory(one: Any, other: np.ndarray) -> bool:
+    """Whether both are the same entries in the same place: one array, or two equal views of it."""
+    return one is other or (
+        isinstance(one, np.ndarray)
+        and (one.shape, one.strides, one.dtype) == (other.shape, other.strides, other.dtype)
+        and one.ctypes.data == other.ctypes.data
+    )
+
+
 @contextmanager
-def restored(params: Params) -> Iterator[dict[str, np.ndarray]]:
+def restored(params: Params) -> Iterator[Restored]:
     """Whatever happens inside, an exception or Ctrl-C included, put every array back, bit for bit.
 
     Yields the arrays: those that were there at the start, even if an entry of the dict is replaced.
     """
-    arrays = dict(params)
-    originals = {name: array.copy() for name, array in arrays.items()}
-
-    def put_back() -> None:
-        for name, array in arrays.items():
-            array[...] = originals[name]
-            if params.get(name) is not array:
-                params[name] = array
-
+    arrays = Restored(params)
     try:
         yield arrays
     finally:
         try:
-            put_back()
+            arrays.put_back()
         except KeyboardInterrupt:  # a second Ctrl-C, while the first one is being handled
-            put_back()
+            arrays.put_back()
             raise
+
+
+def require_untouched(params: Params, expected: Params) -> None:
+    """Raise a ValueError if a loss has not left the arrays in ``params`` as is expected."""
+    for name, array in expected.items():
+        held = params.get(name)
+        if held is None or not np.array_equal(held, array):
+            raise _changed(name)
+        if not held.flags.writeable:
+            raise ValueError(
+                f"the loss makes params[{name!r}] read-only, so that it cannot be moved: let it "
+                f"compute with a copy"
+            )
+
+
+def _changed(name: Hashable) -> ValueError:
+    return ValueError(
+        f"the loss changes params[{name!r}], so no two evaluations mean the same: let it compute "
+        f"with a copy"
+    )
+
+
+# --------------------------------------------------------------- where the loss has no value
+
+
+class Failure(NamedTuple):
+    """An exception that the loss raised at a point to which the parameters had been moved.
+
+    ``names`` are the arrays that were moved, ``distance`` is how far the farthest entry was, and
+    ``error`` the exception in words (itself it may not survive the way from another process).
+    """
+
+    names: tuple[Hashable, ...]
+    distance: float
+    error: str
+
+    @classmethod
+    def of(cls, error: Exception, moves: Mapping[Hashable, Any], factor: float = 1.0) -> Failure:
+        """From the exception and the moves, by name: how far each array, or each entry, went."""
+        far = [float(np.max(np.abs(np.asarray(m) * factor), initial=0.0)) for m in moves.values()]
+        said = " ".join(str(error).split())
+        told = f"{type(error).__name__}: {said}" if said else type(error).__name__
+        return cls(tuple(moves), max(far, default=0.0), told)
+
+    def __str__(self) -> str:
+        moved = self.names[0] if len(self.names) == 1 else "the parameters"
+        return f"moving {moved} by {self.distance:.0e} made the loss raise {self.error}"
+
+
+class Guarded:
+    """A loss that counts as nan where it raises, once it has been fine at the point itself.
+
+    Called, it is the loss, exceptions included. At points to which parameters have been moved, the
+    functions of this package ask :func:`value_or_nan` instead, or a :class:`Sweep`, which do not
+    raise what a guarded loss raises but keep it. Ctrl-C, the end of the interpreter and a lack of
+    memory are no fault of the point, and pass.
+
+    Attributes
+    ----------
+    loss
+        The loss itself.
+    failure
+        The last exception, or None.
+    evaluations
+        How often the loss was asked.
+    """
+
+    def __init__(self, loss: Loss) -> None:
+        self.loss = loss
+        self.failure: Failure | None = None
+        self.evaluations = 0
+
+    def __call__(self, params: Params) -> Any:
+        self.evaluations += 1
+        return self.loss(params)
+
+
+def value_or_nan(
+    loss: Loss, params: Params, moves: Mapping[Hashable, Any], factor: float = 1.0
+) -> Any:
+    """The loss at a point to which ``params`` have been moved; nan where it raises an exception.
+
+    To be called under ``np.errstate(all="ignore")``: what NumPy only warns of is no news there.
+
+    Parameters
+    ----------
+    loss
+        If it is :class:`Guarded`, it keeps the exception.
+    params
+        Where they have been moved to.
+    moves, factor
+        What was added to the arrays, by name, is ``factor * moves``. Only for the words.
+
+    Raises
+    ------
+    TypeError
+        If it returns something that is not one number.
+    """
+    value = result_or_nan(loss, params, moves, factor)
+    validation.loss_value(value)
+    return value
+
+
+def result_or_nan(
+    loss: Loss, params: Params, moves: Mapping[Hashable, Any], factor: float = 1.0
+) -> Any:
+    """As :func:`value_or_nan`, whatever it is that the loss returns."""
+    try:
+        return loss(params)
+    except MemoryError:
+        raise
+    except Exception as error:
+        if isinstance(loss, Guarded):
+            loss.failure = Failure.of(error, moves, factor)
+        return math.nan
 
 
 def total_size(params: Params) -> int:
@@ -79,6 +271,7 @@ class Sweep(NamedTuple):
     steps: Steps
     offsets: tuple[float, ...]
     vectorized: bool
+    arrays: Restored | None = None  # of the parameters: knows how they were
 
     def blocks(self, least: int = 1) -> Iterator[Block]:
         """At least ``least`` blocks, if there are as many entries; none larger than BLOCK.
@@ -90,9 +283,9 @@ class Sweep(NamedTuple):
             length = max(BLOCK // 32, self._stack_length() // len(self.offsets))
         else:
             length = min(-(-total_size(self.params) // least), BLOCK)
-        for name, array in self.params.items():
-            for start in range(0, array.size, length):
-                yield Block(name, start, min(start + length, array.size))
+        for name, step in self.steps.items():  # the loss may have added names to the parameters
+            for start in range(0, np.size(step), length):
+                yield Block(name, start, min(start + length, np.size(step)))
 
     def center(self) -> np.ndarray:
         """The loss where nothing is moved.
@@ -102,30 +295,29 @@ class Sweep(NamedTuple):
         TypeError, ValueError
             If it is no number, or the loss moves things itself.
         """
-        before = {name: array.copy() for name, array in self.params.items()}
+        before = Restored(self.params).originals if self.arrays is None else self.arrays.originals
         if self.vectorized:
             name, array = next(iter(self.params.items()))
             center = self._stacked(name, array[None])[0]
         else:
             center = np.asarray(self._value(self.loss(self.params)))
-        for name, array in before.items():
-            if self.params.get(name) is None or not np.array_equal(self.params[name], array):
-                raise ValueError(
-                    f"the loss changes params[{name!r}], so no two evaluations mean the same: let "
-                    f"it compute with a copy"
-                )
+        require_untouched(self.params, before)
         return center
 
     def evaluate(self, block: Block, bar: Progress) -> np.ndarray:
         """The losses with the entries of ``block`` moved: (offsets, entries).
 
         Unless vectorized it moves them in ``self.params``, and puts each one back; if something
-        goes wrong on the way, putting it back is left to :func:`restored`.
+        goes wrong on the way, putting it back is left to :func:`restored`. Where a loss that is
+        :class:`Guarded` raises, its value is nan; what another one raises gets a note that says
+        what had been moved.
 
         Raises
         ------
         TypeError
             If the loss does not return one number, or for a stack one number each.
+        ValueError
+            If it moves things itself.
         """
         array, entries = self.params[block.name], slice(block.start, block.stop)
         step = np.ravel(self.steps[block.name])[entries]
@@ -134,17 +326,43 @@ class Sweep(NamedTuple):
             losses = self._stack_losses(block, numbers)
             bar.advance(numbers.shape[1])
             return losses
+        guard = self.loss if isinstance(self.loss, Guarded) else None
         losses = np.empty(numbers.shape, np.result_type(array.dtype, np.float64))
-        flat, loss, params, value = array.flat, self.loss, self.params, self._value
-        for column, moves in enumerate(numbers.T.tolist()):
-            entry = block.start + column
-            original = flat[entry]
-            for row, number in enumerate(moves):
-                flat[entry] = number
-                losses[row, column] = value(loss(params))
-            flat[entry] = original
-            bar.advance()
+        flat, params, value = array.flat, self.params, self._value
+        loss = guard.loss if guard else self.loss
+        with np.errstate(all="ignore") if guard else nullcontext():
+            for column, moves in enumerate(numbers.T.tolist()):
+                entry = block.start + column
+                original = flat[entry]
+                for row, number in enumerate(moves):
+                    flat[entry] = number
+                    try:
+                        found = loss(params)
+                    except Exception as error:
+                        found = self._failed(error, block.name, number - original)
+                    else:
+                        if flat[entry] != number:
+                            raise _changed(block.name)
+                    losses[row, column] = value(found)
+                flat[entry] = original
+                if not column and self.arrays is not None and block.start == 0:
+                    require_untouched(params, self.arrays.originals)
+                bar.advance()
         return losses
+
+    def _failed(self, error: Exception, name: Hashable, distance: Any) -> float:
+        """What the value is where the loss raises: nan, or there is none, and the error goes on."""
+        failure = Failure.of(error, {name: distance})
+        if not isinstance(self.loss, Guarded) or isinstance(error, MemoryError):
+            error.add_note(
+                f"gradlab had moved an entry of params[{name!r}] by {failure.distance:.0e} to "
+                f"take a difference."
+            )
+            raise error
+        self.loss.failure = failure
+        if self.arrays is not None:  # it may have been in the middle of some work in place
+            self.arrays.put_back()
+        return math.nan
 
     def _stack_losses(self, block: Block, numbers: np.ndarray) -> np.ndarray:
         array, length = self.params[block.name], self._stack_length()
@@ -190,6 +408,11 @@ class Sweep(NamedTuple):
         if isinstance(value, float) or (isinstance(value, complex) and self._complex):
             return value
         return validation.loss_value(value)
+
+    @property
+    def failure(self) -> Failure | None:
+        """The last exception that a guarded loss raised; None if there is none."""
+        return self.loss.failure if isinstance(self.loss, Guarded) else None
 
     @property
     def _complex(self) -> bool:

@@ -10,7 +10,17 @@ from typing import NamedTuple
 import numpy as np
 
 from gradlab.differences.progress import Progress
-from gradlab.differences.sweep import Block, Sweep, moved, restored
+from gradlab.differences.sweep import (
+    Block,
+    Failure,
+    Guarded,
+    Restored,
+    Sweep,
+    moved,
+    require_untouched,
+    restored,
+    result_or_nan,
+)
 
 __all__ = ["require_workers", "spread"]
 
@@ -44,22 +54,41 @@ def require_workers(workers: int | Callable) -> int | Callable:
 def spread(
     sweep: Sweep, workers: int | Callable, bar: Progress
 ) -> Iterator[tuple[Block, np.ndarray]]:
-    """Each block of the sweep with its losses, in order, computed on copies by the workers.
+    """Each block of the sweep with its losses, computed on copies by the workers.
 
     Raises
     ------
     TypeError
         If the loss cannot be pickled, or reads arrays other than its argument.
+    ValueError
+        If the workers leave a block out.
     RuntimeError
         If a process of our own pool dies.
     """
     if not sweep.vectorized:
         _require_own_argument(sweep)
-    blocks, task = list(sweep.blocks(LEAST_BLOCKS)), _Task(sweep)
-    losses = _mapped(workers, task, blocks) if callable(workers) else _pooled(workers, task, blocks)
-    for block, done in zip(blocks, losses, strict=True):
-        yield block, done
+    blocks, task = list(sweep.blocks(LEAST_BLOCKS)), _Task(sweep._replace(arrays=None))
+    done = _mapped(workers, task, blocks) if callable(workers) else _pooled(workers, task, blocks)
+    missing = set(blocks)
+    for block, losses, failure in done:  # in whatever order the map hands them out
+        missing.discard(block)
+        if failure is not None and isinstance(sweep.loss, Guarded):
+            sweep.loss.failure = failure
+        yield block, losses
         bar.advance(block.stop - block.start)
+    if missing:
+        raise ValueError(
+            f"workers returned the results of {len(blocks) - len(missing)} tasks of {len(blocks)}: "
+            f"it must be a function like map, which does every one"
+        )
+
+
+class _Done(NamedTuple):
+    """A block with its losses, and the last exception of a guarded loss on the way."""
+
+    block: Block
+    losses: np.ndarray
+    failure: Failure | None
 
 
 class _Task(NamedTuple):
@@ -67,12 +96,16 @@ class _Task(NamedTuple):
 
     sweep: Sweep
 
-    def __call__(self, block: Block) -> np.ndarray:
+    def __call__(self, block: Block) -> _Done:
         copies = {name: array.copy(order="K") for name, array in self.sweep.params.items()}
-        return self.sweep._replace(params=copies).evaluate(block, Progress(0, shown=False))
+        arrays = Restored(copies)
+        sweep = self.sweep._replace(params=copies, arrays=arrays)
+        losses = sweep.evaluate(block, Progress(0, shown=False))
+        require_untouched(copies, arrays.originals)
+        return _Done(block, losses, sweep.failure)
 
 
-def _mapped(mapper: Callable, task: _Task, blocks: list[Block]) -> Iterator[np.ndarray]:
+def _mapped(mapper: Callable, task: _Task, blocks: list[Block]) -> Iterator[_Done]:
     import pickle
 
     try:
@@ -84,7 +117,7 @@ def _mapped(mapper: Callable, task: _Task, blocks: list[Block]) -> Iterator[np.n
         raise
 
 
-def _pooled(workers: int, task: _Task, blocks: list[Block]) -> Iterator[np.ndarray]:
+def _pooled(workers: int, task: _Task, blocks: list[Block]) -> Iterator[_Done]:
     _require_picklable(task)
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
@@ -120,14 +153,16 @@ def _require_own_argument(sweep: Sweep) -> None:
     A worker has copies. A loss that reads, say, the weights that its layers hold would return the
     same number for every one of them, and the gradient would be zero.
     """
-    loss, params = sweep.loss, sweep.params
-    elsewhere = {name: moved(array, sweep.steps[name], 1.0) for name, array in params.items()}
-    given = loss(elsewhere)
-    with restored(params):
-        for name, array in params.items():
-            array[...] = elsewhere[name]
-        held = loss(params)
-    repeatable = np.array_equal(loss(elsewhere), given, equal_nan=True)
+    loss, params, steps = sweep.loss, sweep.params, sweep.steps
+    elsewhere = {name: moved(params[name], step, 1.0) for name, step in steps.items()}
+    with np.errstate(all="ignore"):
+        given = result_or_nan(loss, elsewhere, steps)
+        with restored(params) as arrays:
+            for name, array in arrays.items():
+                array[...] = elsewhere[name]
+            held = result_or_nan(loss, params, steps)
+        again = result_or_nan(loss, elsewhere, steps)
+    repeatable = np.array_equal(again, given, equal_nan=True)
     if repeatable and not np.array_equal(given, held, equal_nan=True):
         raise TypeError(
             "the loss reads arrays other than its argument, and a worker would not see them move: "

@@ -302,9 +302,10 @@ def error_bands(
     ax.set(xlabel="relative error", yticks=rows, yticklabels=errors, ylim=(len(errors) - 0.5, -0.5))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     rows_in_words = [
-        f"{name} around {style.decade(float(np.median(values)))}"
+        f"{name} mostly between 1e{decade:d} and 1e{decade + 1:d}"
         for name, values in errors.items()
-        if np.median(values) > 0
+        if (median := float(np.median(values))) > 0
+        for decade in [int(np.floor(np.log10(median)))]
     ]
     beside = f" Beside them one value each, {marked_as}." if marked else ""
     style.describe(
@@ -316,7 +317,9 @@ def error_bands(
 
 
 @style.house_style()
-def error_while_filling(errors: Sequence[float], name: str, ax: Axes | None = None) -> Axes:
+def error_while_filling(
+    errors: Sequence[float], name: str, cutoff: float | None = None, ax: Axes | None = None
+) -> Axes:
     """The relative error of an array that is still being filled, after each entry.
 
     Parameters
@@ -325,23 +328,31 @@ def error_while_filling(errors: Sequence[float], name: str, ax: Axes | None = No
         After the first entry, after the second …
     name
         Of the array.
+    cutoff
+        The relative error at which a check is said to fail; drawn as a line.
     ax
         Where to draw; by default on a new figure.
     """
-    ax = style.axes_or_new(ax, height=3)
+    ax = style.axes_or_new(ax, height=3.4)
     counts = np.arange(1, len(errors) + 1)
-    ax.plot(counts, errors, **style.SERIES[0])
+    ax.semilogy(counts, _visible(errors), **style.SERIES[0])
+    if cutoff is not None:
+        ax.axhline(cutoff, color=style.BLACK, linestyle="--", label=f"cutoff {cutoff:g}")
+        ax.legend(loc="lower left")
     ax.set(
         xlabel=f"entries of {name} filled so far",
         ylabel="relative error printed",
         xticks=counts,
-        ylim=(-0.05, 1.05),
+        ylim=(None, 5),
     )
+    *filling, full = errors
+    below = "" if cutoff is None else f", {'below' if full < cutoff else 'above'} the cutoff"
     style.describe(
         ax,
-        f"The relative error printed after each of the {len(errors)} entries of {name}: "
-        f"{errors[0]:.1g} after the first, {errors[-2]:.1g} before the last, and "
-        f"{style.decade(max(errors[-1], 1e-300))} after it.",
+        f"The relative error printed after each of the {len(errors)} entries of {name}, on a "
+        f"logarithmic axis: {filling[0]:.1g} after the first, {filling[-1]:.1g} after the last but "
+        f"one, and then a fall of {'many decades' if full < 1e-4 * filling[-1] else 'little'} to the "
+        f"last{below}.",
     )
     return ax
 
