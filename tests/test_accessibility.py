@@ -177,6 +177,9 @@ FIGURES = {
     "kernel_sizes": lambda: plots.kernel_sizes([2, 3], {"a": [1, 1e-9]}, 2, guess=2),
     "named_error_curves": lambda: plots.named_error_curves(STEPS, dict.fromkeys("abcdef", STEPS)),
     "one_sample_nudged": lambda: plots.one_sample_nudged({"a": np.ones(3), "b": np.zeros(3)}),
+    "precision_law": lambda: plots.precision_law(
+        STEPS, {"float64": STEPS, "float16": STEPS[::-1]}, {"float64": 1e-16, "float16": 5e-4}, 1e-2
+    ),
     "recovered_gradient": lambda: plots.recovered_gradient([0.1, 1], [1e-3, 1e-4]),
     "secants": lambda: plots.secants(np.square, 1.0, (1, 0.5, 0.25, 0.1), 2.0),
     "shifts_and_allowances": lambda: plots.shifts_and_allowances(
@@ -187,6 +190,7 @@ FIGURES = {
     "taylor_remainders": lambda: plots.taylor_remainders(STEPS, {"a": STEPS, "b": STEPS}),
     "training_curves": lambda: plots.training_curves({**RUNS, "f": np.ones((2, 50)), "e": X.T}),
     "two_names": plots.two_names,
+    "witnesses": lambda: plots.witnesses({"a": (0.2, 0.0), "b": (1.0, 16.0)}),
     "weight_histograms": lambda: plots.weight_histograms({"a": X, "b": y}),
 }
 MATRICES = {"blind_spots", "fingerprints", "heat_map", "what_moves"}  # see the signs in their cells

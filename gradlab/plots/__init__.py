@@ -12,5 +12,6 @@ from gradlab.plots.differences import *
 from gradlab.plots.error_bars import *
 from gradlab.plots.heatmap import *
 from gradlab.plots.network import *
+from gradlab.plots.precision import *
 from gradlab.plots.scale import *
 from gradlab.plots.style import *

@@ -361,7 +361,7 @@ def error_while_filling(
 def taylor_remainders(
     steps: np.ndarray, remainders: Mapping[str, Sequence[float]], ax: Axes | None = None
 ) -> Axes:
-    """What the linear prediction leaves over, against the step, beside lines of slope 1 and 2.
+    """What the linear prediction leaves over, against the step, with its slopes written on it.
 
     Parameters
     ----------
@@ -376,18 +376,36 @@ def taylor_remainders(
     for (name, values), look in zip(remainders.items(), style.SERIES, strict=False):
         ax.loglog(steps, _visible(values), **look, linewidth=1.3, markersize=5, label=name)
     top = max(np.max(values) for values in remainders.values())
-    middle = np.sqrt(steps[0] * steps[-1])
-    for power, dash in ((1, "-"), (2, "--")):
-        line = 10 * top * middle / steps[-1] * (steps / middle) ** power
-        ax.loglog(
-            steps, line, color=style.GREY, linestyle=dash, linewidth=1, label=f"slope {power}"
-        )
+    written: list[float] = []  # heights of the slopes on the right, where curves may coincide
+    for values in remainders.values():
+        left, right = (np.asarray(values)[piece] for piece in (slice(1, 4), slice(-5, -2)))
+        _write_slope(ax, steps[1:4], left)
+        if all(abs(np.log10(right[-1] / height)) > 0.3 for height in written):
+            _write_slope(ax, steps[-5:-2], right)
+            written.append(right[-1])
     bottom = min(np.nanmin(_visible(values)) for values in remainders.values())
     ax.set(xlabel="step h", ylabel="remainder", ylim=(bottom / 10, 30 * top))
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     told = (_slopes_in_words(name, steps, values) for name, values in remainders.items())
     style.describe(ax, f"Taylor remainders against the step on logarithmic axes. {' '.join(told)}")
     return ax
+
+
+def _write_slope(ax: Axes, steps: np.ndarray, remainders: np.ndarray) -> None:
+    """A short line just below a stretch of a curve, of the whole-numbered slope that it has."""
+    if len(steps) < 2 or not (remainders > 0).all():
+        return
+    heights, places = np.log10(remainders), np.log10(steps)
+    slope = round(float(np.polyfit(places, heights, 1)[0]))
+    below = 10 ** (heights.mean() - 0.55 + slope * (places[[0, -1]] - places.mean()))
+    ax.loglog(steps[[0, -1]], below, color=style.GREY, linewidth=1, label=f"_slope {slope}")
+    ax.annotate(
+        f"slope {slope}",
+        (steps[-1], below[-1]),
+        xytext=(4, -9),
+        textcoords="offset points",
+        fontsize=9,
+    )
 
 
 def _slopes_in_words(name: str, steps: np.ndarray, remainders: Sequence[float]) -> str:
