@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,9 +27,18 @@ from gradlab.differences import (
     unstacked,
 )
 from gradlab.differences.formulas import rms
-from gradlab.differences.noise import loss_noise
+from gradlab.differences.noise import UNIT, loss_noise
 from gradlab.differences.progress import Progress
-from gradlab.differences.sweep import Loss, Params, moved, restored
+from gradlab.differences.sweep import (
+    Guarded,
+    Loss,
+    Params,
+    Sweep,
+    as_plain,
+    moved,
+    restored,
+    value_or_nan,
+)
 
 __all__ = ["Best", "ErrorCurve", "Slopes", "TaylorTest", "error_curve", "taylor_test"]
 
@@ -41,6 +50,9 @@ RADIUS = 0.5  # of the interval around an entry in which its higher derivatives 
 # The Taylor test looks at so many steps, the smallest at which the remainder is so many times the
 # noise of the loss: with fewer the slope would be rough, with more a small mistake would not show.
 TAYLOR_STEPS, ABOVE_NOISE = 5, 30
+# An error of a tenth of the gradient would stand above the noise at a step over which the loss
+# changes by so many times its noise: there, a remainder that is not seen is none.
+TELLING = 10 * ABOVE_NOISE
 HALVINGS = 0.5 ** np.arange(1, 45)
 
 
@@ -106,8 +118,12 @@ class ErrorCurve:
         ------
         KeyError
             If there is no curve for this method.
+        ValueError
+            If the loss has no value at any of its steps.
         """
         self._require(method)
+        if np.isnan(self.errors[method]).all():
+            raise ValueError(f"the loss has no value at any of the steps of {method!r}")
         least = int(np.nanargmin(self.errors[method]))
         return Best(float(self.eps[least]), float(self.errors[method][least]))
 
@@ -167,7 +183,7 @@ def error_curve(
     ------
     TypeError, ValueError
         If an argument cannot be used as it is, or the given gradient is zero, since then there is
-        no relative error.
+        no relative error; or if the loss raises an exception at every step, which is then quoted.
     """
     arrays = validation.require_parameters(params)
     validation.require_loss(loss)
@@ -180,7 +196,10 @@ def error_curve(
     if size == 0:
         raise ValueError("the given gradient is zero everywhere, so no error is relative to it")
 
-    losses, points, near = _sampled(loss, params, arrays, methods, eps, vectorized, progress)
+    loss, params = as_plain(loss, params)
+    arrays = dict(params)
+    guard = Guarded(loss)
+    losses, points, near = _sampled(guard, params, arrays, methods, eps, vectorized, progress)
     noise = loss_noise(unstacked(loss) if vectorized else loss, params)
 
     errors, truncation, rounding = {}, {}, {}
@@ -198,6 +217,8 @@ def error_curve(
         errors[method] = np.linalg.norm(numeric - exact, axis=1) / size
         derivative = np.linalg.norm(_DERIVATIVES[order + 1] @ near)
         truncation[method] = abs(factor) * derivative / size * eps**order
+    if guard.failure and all(np.isnan(error).all() for error in errors.values()):
+        raise ValueError(f"the loss has no value at any of these steps: {guard.failure}")
     return ErrorCurve(eps, errors, truncation, rounding)
 
 
@@ -281,7 +302,8 @@ def _at_steps(arrays: Params, steps: np.ndarray) -> np.ndarray:
 def _complex_gradients(loss: Loss, arrays: Params, eps: np.ndarray, vectorized: bool) -> np.ndarray:
     copies = complex_copies(arrays)
     steps = {name: np.full(array.shape, 1j) for name, array in arrays.items()}
-    values = entry_losses(ComplexLoss(loss), copies, steps, eps, vectorized, progress=False)
+    guard = Guarded(ComplexLoss(loss))
+    values = entry_losses(guard, copies, steps, eps, vectorized, progress=False)
     return _rows(values).imag / eps[:, None]
 
 
@@ -295,9 +317,12 @@ class TaylorTest(np.ndarray):
     ----------
     slope
         That of a line fitted to all of them: about 2 when the gradient is right, about 1 when it
-        is not; inf when nothing is left of the remainder but noise, as in a linear loss.
+        is not; inf when nothing is left of the remainder but noise, as in a linear loss. nan says
+        that the test has nothing to go by: the gradient is not finite, or the loss has no finite
+        value at any step that is long enough.
     steps, remainders
-        (k,): the steps, descending, and the mean of ``|L(x + h v) - L(x) - h g.v|`` at h and -h.
+        (k,): the steps, descending, and the mean of ``|L(x + h v) - L(x) - h g.v|`` at h and -h; at
+        one of the two, if the loss has a value on that side only.
     """
 
     slope: float
@@ -305,8 +330,20 @@ class TaylorTest(np.ndarray):
     remainders: np.ndarray
 
     def __array_finalize__(self, source: np.ndarray | None) -> None:
-        for name in ("slope", "steps", "remainders"):
+        for name in _OF_A_TEST:
             setattr(self, name, getattr(source, name, None))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        reduced: Any = super().__reduce__()
+        return (*reduced[:2], (reduced[2], {name: getattr(self, name) for name in _OF_A_TEST}))
+
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state[0])
+        for name, value in state[1].items():
+            setattr(self, name, value)
+
+
+_OF_A_TEST = ("slope", "steps", "remainders")
 
 
 def taylor_test(
@@ -345,39 +382,63 @@ def taylor_test(
     arrays = validation.require_parameters(params)
     validation.require_loss(loss)
     gradients = _gradients(grads, params, arrays)
+    loss, params = as_plain(loss, params)
+    arrays = dict(params)
     stream = random_stream(seed)
     direction = {
         name: stream.standard_normal(array.shape) * _entry_sizes(array) / math.sqrt(array.size or 1)
         for name, array in arrays.items()
     }
     slope = sum(float(np.sum(gradients[name] * direction[name])) for name in arrays)
-    noise = loss_noise(loss, params).level
-    steps, remainders = [], []
-    with restored(params), Progress(len(HALVINGS), progress) as bar:
-        center = validation.loss_value(loss(params))
-        originals = {name: array.copy() for name, array in arrays.items()}
+    guard = Guarded(loss)
+    noise = loss_noise(guard, params).level
+    steps: list[float] = []
+    remainders: list[float] = []
+    sides = 0  # of the point, on which the loss has a value
+    found = False  # a step at which there is a remainder, be it noise
+    with restored(params) as held, Progress(len(HALVINGS), progress) as bar:
+        center = float(Sweep(loss, params, {}, (), False, held).center())
+        noise = max(noise, UNIT * abs(center))  # where no line of values could be measured
 
         def remainder(h: float) -> float:
-            for name, array in arrays.items():
-                array[...] = moved(originals[name], direction[name], h)
-            return abs(validation.loss_value(loss(params)) - center - h * slope)
+            held.move({n: moved(a, direction[n], h) for n, a in held.originals.items()})
+            with np.errstate(all="ignore"):
+                value = validation.loss_value(value_or_nan(guard, params, direction, h))
+            return abs(value - center - h * slope)
 
         for h in HALVINGS:
-            # Both ways: on one side the first and the second order may cancel.
-            both = (remainder(h) + remainder(-h)) / 2
-            if not both > ABOVE_NOISE * noise:
-                break
-            steps.append(h)
-            remainders.append(both)
             bar.advance()
-    return _taylor_slopes(np.array(steps[-TAYLOR_STEPS:]), np.array(remainders[-TAYLOR_STEPS:]))
+            # Both ways: on one side the first and the second order may cancel.
+            both = [each for each in (remainder(h), remainder(-h)) if math.isfinite(each)]
+            if len(both) > sides:  # what was seen at longer steps is of one side only
+                sides = len(both)
+                steps.clear()
+                remainders.clear()
+            if not both or len(both) < sides:  # outside the domain of the loss
+                continue
+            if not sum(both) / sides > ABOVE_NOISE * noise:
+                # A step that is short only because the domain is small may show nothing at all.
+                found |= h == HALVINGS[0] or abs(h * slope) > TELLING * noise
+                break
+            found = True
+            steps.append(h)
+            remainders.append(sum(both) / sides)
+    if guard.failure and not found:
+        raise ValueError(f"there is no step at which this test could be made: {guard.failure}")
+    result = _taylor_slopes(np.array(steps[-TAYLOR_STEPS:]), np.array(remainders[-TAYLOR_STEPS:]))
+    if not found or not math.isfinite(noise):
+        result.slope = math.nan
+    return result
 
 
 def _taylor_slopes(steps: np.ndarray, remainders: np.ndarray) -> TaylorTest:
     slopes = np.diff(np.log2(remainders)) / np.diff(np.log2(steps))
     result = slopes.view(TaylorTest)
     result.steps, result.remainders = steps, remainders
-    result.slope = _slope(steps, remainders) if len(steps) > 2 else math.inf
+    if len(steps) > 2:
+        result.slope = _slope(steps, remainders)
+    else:  # one step proves nothing, of two there is only one slope
+        result.slope = float(slopes[0]) if len(slopes) else math.nan if len(steps) else math.inf
     return result
 
 

@@ -25,8 +25,12 @@ __all__ = [
     "require_method",
     "require_parameters",
     "require_step",
+    "same_memory",
+    "single",
     "type_in_words",
 ]
+
+FEW = 16  # arrays: all pairs of so many are looked at, more are looked at address by address
 
 # What the course draws with: the extra ``course`` of pyproject.toml, without its versions.
 COURSE = ("matplotlib", "ipywidgets", "tqdm")
@@ -54,25 +58,98 @@ def require_parameters(params: Params) -> dict[Any, np.ndarray]:
     TypeError
         If ``params`` is not a mapping of NumPy arrays of real floating-point numbers.
     ValueError
-        If it has no entries at all, or an array is read-only, holds nan or infinity, or shares
-        memory with itself or with another one.
+        If it has no entries at all, or an array is read-only, holds nan or infinity, shares memory
+        with itself or with another one, or is another one each time that it is asked for.
     """
     if not isinstance(params, Mapping):
         raise TypeError(
             f"params must be a dict of NumPy arrays by name, not {type_in_words(params)}; "
             f"a list of arrays becomes one with dict(enumerate(arrays))"
         )
-    for name, array in params.items():
+    arrays = dict(params)
+    for name, array in arrays.items():
         _require_perturbable(name, array)
-    if not any(array.size for array in params.values()):
-        raise ValueError("params has no entries, so there is nothing to differentiate")
-    for (name, array), (other, another) in itertools.combinations(params.items(), 2):
-        if array is another or np.shares_memory(array, another):
+        if not same_memory(params[name], array):
             raise ValueError(
-                f"params[{name!r}] and params[{other!r}] share memory, so neither can be perturbed "
-                f"alone: keep one of the two names, with the sum of both gradients"
+                f"params[{name!r}] is a new array each time that it is asked for, so moving one "
+                f"does not reach the loss: pass dict(params), and compute the loss from that"
             )
-    return dict(params)
+    if not any(array.size for array in arrays.values()):
+        raise ValueError("params has no entries, so there is nothing to differentiate")
+    if pair := _sharing(arrays):
+        name, other = pair
+        raise ValueError(
+            f"params[{name!r}] and params[{other!r}] share memory, so neither can be perturbed "
+            f"alone: keep one of the two names, with the sum of both gradients"
+        )
+    return arrays
+
+
+def same_memory(one: Any, other: np.ndarray) -> bool:
+    """Whether both are the same entries in the same place: one array, or two equal views of it."""
+    return one is other or (
+        isinstance(one, np.ndarray)
+        and (one.shape, one.strides, one.dtype) == (other.shape, other.strides, other.dtype)
+        and one.ctypes.data == other.ctypes.data
+    )
+
+
+def _sharing(arrays: Params) -> tuple[Hashable, Hashable] | None:
+    """The names of two arrays that share memory, the earlier one first; or None.
+
+    Only arrays whose stretches of memory overlap need a closer look, so that two thousand of them
+    take no longer than sorting them does.
+    """
+    stretches = [(*_stretch(array), name) for name, array in arrays.items() if array.size]
+    stretches.sort(key=lambda stretch: stretch[0])
+    cluster: list[Hashable] = []
+    end = -1
+    for first, last, name in stretches:
+        if first > end:
+            if pair := _sharing_in(arrays, cluster):
+                return pair
+            cluster = []
+        cluster.append(name)
+        end = max(end, last)
+    return _sharing_in(arrays, cluster)
+
+
+def _sharing_in(arrays: Params, names: list[Hashable]) -> tuple[Hashable, Hashable] | None:
+    """The same among arrays whose stretches overlap, such as the columns of one matrix."""
+    if len(names) < 2:
+        return None
+    names = [name for name in arrays if name in set(names)]
+    if len(names) <= FEW:
+        pairs = itertools.combinations(names, 2)
+        return next((p for p in pairs if np.shares_memory(arrays[p[0]], arrays[p[1]])), None)
+    addresses = [np.unique(_addresses(arrays[name])) for name in names]
+    owners = np.repeat(np.arange(len(names)), [len(each) for each in addresses])
+    starts = np.concatenate(addresses)
+    order = np.argsort(starts, kind="stable")
+    sizes = np.array([arrays[name].itemsize for name in names])[owners[order]]
+    close = np.flatnonzero(np.diff(starts[order]) < sizes[:-1])
+    if not close.size:
+        return None
+    pair = sorted(owners[order][close[0] : close[0] + 2])
+    return names[pair[0]], names[pair[1]]
+
+
+def _stretch(array: np.ndarray) -> tuple[int, int]:
+    """The addresses of the first and of the last byte between which the entries lie."""
+    reaches = [stride * (n - 1) for stride, n in zip(array.strides, array.shape, strict=True)]
+    start = array.ctypes.data
+    return (
+        start + sum(reach for reach in reaches if reach < 0),
+        start + sum(reach for reach in reaches if reach > 0) + array.itemsize - 1,
+    )
+
+
+def _addresses(array: np.ndarray) -> np.ndarray:
+    """The address of every entry, in C order."""
+    addresses = np.full(1, array.ctypes.data, dtype=np.intp)
+    for stride, n in zip(array.strides, array.shape, strict=True):
+        addresses = np.add.outer(addresses, stride * np.arange(n)).ravel()
+    return addresses
 
 
 def _require_perturbable(name: Hashable, array: np.ndarray) -> None:
@@ -122,10 +199,7 @@ def _overlaps_itself(array: np.ndarray) -> bool:
     else:
         return False
     # The strides interleave, which may still be free of overlap: look at every address.
-    addresses = np.zeros(1, dtype=np.intp)
-    for stride, n in axes:
-        addresses = np.add.outer(addresses, stride * np.arange(n)).ravel()
-    return bool((np.diff(np.sort(addresses)) < array.itemsize).any())
+    return bool((np.diff(np.sort(_addresses(array))) < array.itemsize).any())
 
 
 def require_gradients(grads: Params, params: Params) -> dict[Any, np.ndarray]:
@@ -189,11 +263,14 @@ def require_loss(loss: Callable) -> None:
 def loss_value(value: Any) -> float:
     """What a loss returned, as a float (nan and infinity included).
 
+    An array of one entry, whatever its axes, counts as that number.
+
     Raises
     ------
     TypeError
-        If it is not one real number: an array with an axis, complex, None, text.
+        If it is not one real number: an array of more entries or none, complex, None, text.
     """
+    value = single(value)
     kind = getattr(getattr(value, "dtype", None), "kind", "")
     if np.ndim(value) > 0:
         raise TypeError(
@@ -204,8 +281,17 @@ def loss_value(value: Any) -> float:
         raise TypeError(f"the loss must return a real number, not the complex {value!r}")
     try:
         return float(value)
+    except OverflowError:  # a whole number or a fraction larger than any float
+        return math.inf if value > 0 else -math.inf
     except (TypeError, ValueError):
         raise TypeError(f"the loss must return one number, not {type_in_words(value)}") from None
+
+
+def single(value: Any) -> Any:
+    """The entry of an array that has only one, in its own precision; anything else as it is."""
+    if not hasattr(value, "reshape") or not np.ndim(value) or math.prod(np.shape(value)) != 1:
+        return value
+    return np.asarray(value).reshape(())[()] if isinstance(value, np.ndarray) else value.reshape(())
 
 
 def require_installed(user: str, *modules: str) -> None:
@@ -235,6 +321,8 @@ def require_step(eps: float | None, argument: str = "eps") -> float | None:
         return None
     try:
         number = float(eps)
+    except OverflowError:
+        number = math.inf
     except (TypeError, ValueError):
         raise TypeError(f"{argument} must be a positive number, not {eps!r}") from None
     if not 0 < number < math.inf:

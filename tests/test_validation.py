@@ -1,5 +1,7 @@
 """Bad input is refused by name, before anything is evaluated."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided
@@ -108,7 +110,9 @@ def test_grads_are_refused_by_name_before_any_evaluation(case, called):
     ("value", "sentence"),
     [
         (np.ones(3), r"one number, not an array of shape \(3,\)"),
-        (np.ones((1, 1)), r"one number, not an array of shape \(1, 1\)"),
+        (np.ones((1, 2)), r"one number, not an array of shape \(1, 2\)"),
+        (np.ones((1, 0)), r"one number, not an array of shape \(1, 0\)"),
+        (np.ones((1, 1)) * 1j, "real number, not the complex"),
         ([1.0], "one number"),
         (1j, "real number, not the complex"),
         (np.complex128(1), "real number, not the complex"),
@@ -126,12 +130,26 @@ def test_a_loss_may_be_any_real_scalar(value):
     assert validation.loss_value(value) == value
 
 
+@pytest.mark.parametrize("shape", [(1,), (1, 1), (1, 1, 1)])
+@pytest.mark.parametrize("dtype", [float, np.float32, np.longdouble, int])
+def test_an_array_of_one_entry_is_one_number(shape, dtype):
+    assert validation.loss_value(np.full(shape, 3, dtype)) == 3
+    assert validation.single(np.full(shape, 3, dtype)).dtype == dtype
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_number_larger_than_any_float_is_infinite(sign):
+    assert validation.loss_value(sign * 10**400) == sign * np.inf
+    assert validation.loss_value(Fraction(sign * 10**400, 3)) == sign * np.inf
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "sentence"),
     [
         ({"eps": 0}, ValueError, "eps must be positive"),
         ({"eps": -1e-5}, ValueError, "eps must be positive"),
         ({"eps": np.nan}, ValueError, "eps must be positive and finite, not nan"),
+        ({"eps": 10**400}, ValueError, "eps must be positive and finite, not inf"),
         ({"eps": "small"}, TypeError, "eps must be a positive number, not 'small'"),
         ({"cutoff": 0}, ValueError, "cutoff must be positive"),
         ({"cutoff": "1e-7x"}, TypeError, "cutoff must be a positive number"),
@@ -151,3 +169,46 @@ def test_the_other_arguments_are_refused_by_name(arguments, error, sentence):
 def test_a_loss_must_be_callable():
     with pytest.raises(TypeError, match="loss must be a function of the parameters, not a float"):
         check_gradients(0.5, {"W": np.ones(3)}, {"W": np.ones(3)})
+
+
+class Fresh(dict):
+    """Hands out a copy of an array each time, as a property that computes it would."""
+
+    def __getitem__(self, name):
+        return dict.__getitem__(self, name).copy()
+
+
+def test_a_mapping_that_hands_out_copies_is_refused():
+    with pytest.raises(ValueError, match=r"params\['W'\] is a new array each time.*dict\(params\)"):
+        check_gradients(never, Fresh(W=np.ones(3)), {"W": np.ones(3)})
+
+
+WHOLE = np.arange(4 * 60.0).reshape(4, 60)
+
+
+@pytest.mark.parametrize("many", [3, 40])
+def test_of_many_arrays_the_two_that_share_memory_are_found(many):
+    """Neighbours, columns of one matrix (whose stretches of memory overlap), and pieces of both."""
+    apart = {n: np.ones(3) for n in range(many)}
+    columns = {n: WHOLE[:, n] for n in range(many)}
+    backwards = {n: WHOLE[::-1, n] for n in range(many)}
+    for params in (apart, columns, backwards):
+        assert validation.require_parameters(params).keys() == params.keys()
+        another = {**params, "again": params[many - 2][1:]}
+        with pytest.raises(ValueError, match=rf"params\[{many - 2}\] and params\['again'\] share"):
+            validation.require_parameters(another)
+        first = {"first": params[many - 1][:2], **params}
+        with pytest.raises(ValueError, match=rf"params\['first'\] and params\[{many - 1}\] share"):
+            validation.require_parameters(first)
+
+
+def test_arrays_of_several_precisions_side_by_side_share_nothing():
+    buffer = np.zeros(400, np.uint8)
+    records = buffer.view([("a", "f4"), ("b", "f8"), ("c", "f2"), ("d", "V6")])
+    params = {}
+    for start in range(8):
+        params |= {(name, start): records[name][start::8] for name in "abc"}
+    assert len(validation.require_parameters(params)) == 24
+    params["half"] = buffer[2:4].view("f2")
+    with pytest.raises(ValueError, match=r"params\[\('a', 0\)\] and params\['half'\] share"):
+        validation.require_parameters(params)

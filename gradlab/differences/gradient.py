@@ -21,6 +21,7 @@ from gradlab.differences.sweep import (
     Params,
     Steps,
     Sweep,
+    as_plain,
     moved,
     require_untouched,
     restored,
@@ -92,10 +93,12 @@ def numerical_gradient(
         If the parameters, the loss, or another argument cannot be used as they are: by name, and
         before anything is moved.
     """
-    arrays = validation.require_parameters(params)
+    validation.require_parameters(params)
     validation.require_loss(loss)
     validation.require_method(method, METHODS)
     workers = require_workers(workers)
+    loss, params = as_plain(loss, params)
+    arrays = dict(params)
     steps = entry_steps(arrays, method, validation.require_step(eps))
     if method == "complex":
         return _complex_gradient(loss, arrays, steps, vectorized, workers, progress)
@@ -216,7 +219,12 @@ def _complex_gradient(
     """``Im L(x + ih) / h``, entry by entry, on complex copies of the arrays."""
     copies = complex_copies(arrays)
     upwards = {name: 1j * step for name, step in steps.items()}
-    values = entry_losses(ComplexLoss(loss), copies, upwards, (1,), vectorized, workers, progress)
+    guard = loss if isinstance(loss, Guarded) else None
+    inner: Loss = Guarded(ComplexLoss(guard.loss)) if guard else ComplexLoss(loss)
+    values = entry_losses(inner, copies, upwards, (1,), vectorized, workers, progress)
+    if guard and isinstance(inner, Guarded):
+        guard.evaluations += inner.evaluations
+        guard.failure = inner.failure or guard.failure
     gradient = {name: values[name][0].imag / steps[name] for name in arrays}
     _require_analytic(loss, arrays, gradient, vectorized)
     return gradient

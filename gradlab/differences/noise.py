@@ -76,8 +76,7 @@ def line_losses(
         starts = arrays.originals
         for t in offsets:
             there = {name: moved(starts[name], step, t) for name, step in direction.items()}
-            for name, array in there.items():
-                arrays[name][...] = array
+            arrays.move(there)
             values.append(value_or_nan(loss, params, direction, t))
             if math.isnan(values[-1]):  # raised in the middle of some work in place, it may be
                 arrays.put_back()

@@ -15,7 +15,7 @@ import numpy as np
 
 from gradlab import validation
 from gradlab.differences.progress import Progress
-from gradlab.validation import Params
+from gradlab.validation import Params, same_memory
 
 __all__ = [
     "Block",
@@ -26,6 +26,7 @@ __all__ = [
     "Restored",
     "Steps",
     "Sweep",
+    "as_plain",
     "moved",
     "require_untouched",
     "result_or_nan",
@@ -66,6 +67,20 @@ class Restored(dict[Any, np.ndarray]):
         self.originals = {name: array.copy(order="K") for name, array in self.items()}
         self._params = params
 
+    def move(self, there: Params) -> None:
+        """Write these values into the arrays of their names.
+
+        Raises
+        ------
+        ValueError
+            If the loss has made one read-only.
+        """
+        for name, values in there.items():
+            try:
+                self[name][...] = values
+            except ValueError:
+                raise _read_only(name) from None
+
     def put_back(self) -> None:
         """All values first, then the entries of the dict, and only then say what could not be.
 
@@ -75,7 +90,7 @@ class Restored(dict[Any, np.ndarray]):
             If an array has become something that cannot be written to, or was replaced in a
             mapping whose entries cannot be set.
         """
-        lost = []
+        lost: list[Any] = []
         for name, array in self.items():
             try:
                 if not array.flags.writeable:
@@ -85,7 +100,7 @@ class Restored(dict[Any, np.ndarray]):
                 lost.append(name)
         try:
             self._bind()
-        except (TypeError, ValueError, KeyError) as error:
+        except Exception as error:  # of a mapping that is not our own
             lost.append(error)
         if lost:
             raise RuntimeError(
@@ -109,15 +124,6 @@ class Restored(dict[Any, np.ndarray]):
                 params[name] = array
 
 
-def same_memory(one: Any, other: np.ndarray) -> bool:
-    """Whether both are the same entries in the same place: one array, or two equal views of it."""
-    return one is other or (
-        isinstance(one, np.ndarray)
-        and (one.shape, one.strides, one.dtype) == (other.shape, other.strides, other.dtype)
-        and one.ctypes.data == other.ctypes.data
-    )
-
-
 @contextmanager
 def restored(params: Params) -> Iterator[Restored]:
     """Whatever happens inside, an exception or Ctrl-C included, put every array back, bit for bit.
@@ -125,27 +131,45 @@ def restored(params: Params) -> Iterator[Restored]:
     Yields the arrays: those that were there at the start, even if an entry of the dict is replaced.
     """
     arrays = Restored(params)
+    raised: BaseException | None = None
     try:
         yield arrays
+    except BaseException as error:
+        raised = error
+        raise
     finally:
         try:
             arrays.put_back()
         except KeyboardInterrupt:  # a second Ctrl-C, while the first one is being handled
             arrays.put_back()
             raise
+        except RuntimeError as failed:
+            if raised is None:
+                raise
+            raised.add_note(str(failed))
 
 
 def require_untouched(params: Params, expected: Params) -> None:
-    """Raise a ValueError if a loss has not left the arrays in ``params`` as is expected."""
+    """Raise a ValueError if a loss has not left ``params``, all of it, as is expected."""
     for name, array in expected.items():
         held = params.get(name)
         if held is None or not np.array_equal(held, array):
             raise _changed(name)
         if not held.flags.writeable:
+            raise _read_only(name)
+    for name in params:
+        if name not in expected:
             raise ValueError(
-                f"the loss makes params[{name!r}] read-only, so that it cannot be moved: let it "
-                f"compute with a copy"
+                f"the loss adds {name!r} to params, which is no parameter: let it keep that "
+                f"elsewhere, or begin with params = dict(params)"
             )
+
+
+def _read_only(name: Hashable) -> ValueError:
+    return ValueError(
+        f"the loss makes params[{name!r}] read-only, so that it cannot be moved: let it compute "
+        f"with a copy"
+    )
 
 
 def _changed(name: Hashable) -> ValueError:
@@ -153,6 +177,39 @@ def _changed(name: Hashable) -> ValueError:
         f"the loss changes params[{name!r}], so no two evaluations mean the same: let it compute "
         f"with a copy"
     )
+
+
+# ------------------------------------------------------------- arrays that are more than arrays
+
+
+def as_plain(loss: Loss, params: Params) -> tuple[Loss, Params]:
+    """The same loss of plain arrays, where some are matrices or of another subclass.
+
+    A ``np.matrix`` has two axes whatever is done to it, and others have units: the loss may need
+    that, and nobody else here can use it. The plain arrays are views, so what moves them moves the
+    caller's own, which are what the loss is given.
+    """
+    if all(type(array) is np.ndarray for array in params.values()):
+        return loss, params
+    return AsGiven(loss, dict(params)), {n: a.view(np.ndarray) for n, a in params.items()}
+
+
+class AsGiven(NamedTuple):
+    """A loss that takes plain arrays and hands on arrays of the types it was written for."""
+
+    loss: Loss
+    given: Params
+
+    def __call__(self, params: Params) -> Any:
+        return self.loss({name: self._like(name, array) for name, array in params.items()})
+
+    def _like(self, name: Hashable, array: np.ndarray) -> np.ndarray:
+        given = self.given.get(name)
+        if given is None or same_memory(given, array):
+            return array if given is None else given
+        alike = array.view(type(given))
+        alike.__array_finalize__(given)
+        return alike
 
 
 # --------------------------------------------------------------- where the loss has no value
@@ -232,8 +289,8 @@ def value_or_nan(
         If it returns something that is not one number.
     """
     value = result_or_nan(loss, params, moves, factor)
-    validation.loss_value(value)
-    return value
+    number = validation.loss_value(value)
+    return number if isinstance(value, int) else validation.single(value)
 
 
 def result_or_nan(
@@ -335,7 +392,10 @@ class Sweep(NamedTuple):
                 entry = block.start + column
                 original = flat[entry]
                 for row, number in enumerate(moves):
-                    flat[entry] = number
+                    try:
+                        flat[entry] = number
+                    except ValueError:
+                        raise _read_only(block.name) from None
                     try:
                         found = loss(params)
                     except Exception as error:
@@ -344,7 +404,10 @@ class Sweep(NamedTuple):
                         if flat[entry] != number:
                             raise _changed(block.name)
                     losses[row, column] = value(found)
-                flat[entry] = original
+                try:
+                    flat[entry] = original
+                except ValueError:
+                    raise _read_only(block.name) from None
                 if not column and self.arrays is not None and block.start == 0:
                     require_untouched(params, self.arrays.originals)
                 bar.advance()
@@ -407,6 +470,9 @@ class Sweep(NamedTuple):
         # The short way first: this is all that a cheap loss pays for being checked every time.
         if isinstance(value, float) or (isinstance(value, complex) and self._complex):
             return value
+        value = validation.single(value)
+        if self._complex and getattr(getattr(value, "dtype", None), "kind", "") == "c":
+            return complex(value)
         return validation.loss_value(value)
 
     @property

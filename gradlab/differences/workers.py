@@ -122,7 +122,7 @@ def _pooled(workers: int, task: _Task, blocks: list[Block]) -> Iterator[_Done]:
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
-    pool = ProcessPoolExecutor(workers)
+    pool = ProcessPoolExecutor(min(workers, len(blocks)))
     try:
         # One pickle of the loss and its data for each quarter of a worker's share.
         yield from pool.map(task, blocks, chunksize=-(-len(blocks) // (4 * workers)))

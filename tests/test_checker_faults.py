@@ -1,0 +1,494 @@
+"""What the first edition got wrong around the check itself: safety of the data, domains, words.
+
+Each test stands for a kind, so it runs over a family of cases, not over one example.
+"""
+
+import math
+import pickle
+import warnings
+from collections.abc import Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
+
+import numpy as np
+import pytest
+
+from gradlab import check_gradients, numerical_gradient, taylor_test
+from gradlab.differences import entry_losses
+from gradlab.differences.noise import line_losses
+from gradlab.differences.sweep import Guarded, restored
+
+HOWS = ["entries", "directions"]
+
+
+def bits(params):
+    return {name: (array.tobytes(), array.flags.writeable) for name, array in params.items()}
+
+
+def everything(loss, params, grads):
+    """Each of the functions that move parameters, to be called."""
+    return {
+        "entries": lambda: check_gradients(loss, params, grads),
+        "directions": lambda: check_gradients(loss, params, grads, how="directions"),
+        "differences": lambda: numerical_gradient(loss, params),
+        "workers": lambda: numerical_gradient(loss, params, workers=map),
+        "taylor": lambda: taylor_test(loss, params, grads),
+    }
+
+
+FUNCTIONS = list(everything(None, None, None))
+
+
+# ------------------------------------------------------------------------ B: safety of the data
+
+
+class Views(Mapping):
+    """Named views of one flat vector, made afresh at every access."""
+
+    def __init__(self, shapes, vector):
+        self.shapes, self.vector = shapes, vector
+
+    def __getitem__(self, name):
+        start = 0
+        for other, shape in self.shapes.items():
+            size = math.prod(shape)
+            if other == name:
+                return self.vector[start : start + size].reshape(shape)
+            start += size
+        raise KeyError(name)
+
+    def __iter__(self):
+        return iter(self.shapes)
+
+    def __len__(self):
+        return len(self.shapes)
+
+
+class SettableViews(Views, MutableMapping):
+    def __setitem__(self, name, value):
+        self[name][...] = value
+
+    def __delitem__(self, name):
+        raise TypeError("these views cannot be deleted")
+
+
+def sines(params):
+    return float(sum(np.sum(np.sin(array)) for array in params.values()))
+
+
+@pytest.mark.parametrize("views", [Views, SettableViews])
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_mapping_of_fresh_views_is_moved_and_put_back(views, function):
+    vector = np.random.RandomState(0).normal(size=9)
+    params = views({"W": (2, 3), "b": (3,)}, vector)
+    before = vector.tobytes()
+    grads = {name: np.cos(array) for name, array in params.items()}
+    result = everything(sines, params, grads)[function]()
+    assert vector.tobytes() == before
+    if function in HOWS:
+        assert result.passed
+    elif function == "taylor":
+        assert result.slope == pytest.approx(2, abs=0.1)
+    else:
+        np.testing.assert_allclose(result["b"], grads["b"], rtol=1e-8)
+
+
+@pytest.mark.parametrize("views", [Views, SettableViews])
+@pytest.mark.parametrize("fatal", range(1, 40, 3))
+def test_of_fresh_views_every_one_is_put_back_when_the_loss_ends_it_all(views, fatal):
+    vector = np.random.RandomState(0).normal(size=9)
+    params, before = views({"W": (2, 3), "b": (3,)}, vector), vector.tobytes()
+    calls = iter(range(fatal))
+
+    def loss(p):
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return sines(p)
+
+    with pytest.raises(KeyboardInterrupt):
+        check_gradients(loss, params, {name: np.zeros(a.shape) for name, a in params.items()})
+    assert vector.tobytes() == before
+
+
+def test_all_values_are_restored_before_anything_is_said():
+    """Also those behind an array that has become read-only, or whose entry cannot be set."""
+    params = {name: np.full(2, 0.1) for name in "abcd"}
+    arrays = dict(params)
+
+    class Fixed(Views):
+        def __init__(self):
+            pass
+
+        def __getitem__(self, name):
+            return params[name]
+
+        def __iter__(self):
+            return iter(params)
+
+        def __len__(self):
+            return len(params)
+
+    with pytest.raises(RuntimeError, match="cannot be undone"), restored(Fixed()):
+        for array in arrays.values():
+            array += 1
+        params["b"] = np.zeros(2)
+        params["c"].flags.writeable = False
+    for array in arrays.values():
+        assert array.tolist() == [0.1, 0.1] and array.flags.writeable
+
+
+def test_what_cannot_be_undone_does_not_hide_what_has_happened():
+    x = np.full(2, 0.1)
+    with pytest.raises(KeyboardInterrupt) as caught, restored({"x": x, "y": np.ones(3)}) as arrays:
+        x += 1
+        arrays["y"].resize(5, refcheck=False)
+        raise KeyboardInterrupt
+    assert "cannot be undone ('y')" in caught.value.__notes__[0] and x.tolist() == [0.1, 0.1]
+
+
+def read_only(params):
+    for array in params.values():
+        array.flags.writeable = False
+
+
+def rebinding(params):
+    for name in params:
+        params[name] = params[name] + 1
+
+
+def deleting(params):
+    del params["b"]
+
+
+def adding(params):
+    params["cache"] = params["a"] * 2
+
+
+def shifting(params):
+    for array in params.values():
+        array += 1
+
+
+MESSES = [read_only, rebinding, deleting, adding, shifting]
+
+
+@pytest.mark.parametrize("mess", MESSES)
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt, ValueError])
+@pytest.mark.parametrize("late", [0, 1, 2, 5, 17])
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_whatever_a_loss_does_to_its_parameters_is_undone(mess, error, late, function):
+    params = {name: np.linspace(0.1, 0.9, 3) for name in "abc"}
+    before, order, own = bits(params), list(params), {n: id(a) for n, a in params.items()}
+    calls = iter(range(late))
+
+    def loss(p):
+        value = sines(p)
+        if next(calls, None) is None:
+            mess(p)
+            if error is not None:
+                raise error("in the middle")
+        return value
+
+    try:
+        everything(loss, params, {name: np.cos(a) for name, a in params.items()})[function]()
+    except (ValueError, KeyboardInterrupt, KeyError) as raised:
+        if error is None and isinstance(raised, ValueError):
+            assert str(raised).startswith(("the loss changes", "the loss makes", "the loss adds"))
+    assert (bits(params), list(params)) == (before, order)
+    assert {name: id(array) for name, array in params.items()} == own
+
+
+@pytest.mark.parametrize("mess", MESSES)
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_what_a_loss_does_to_its_parameters_is_told_by_name(mess, function):
+    params = {name: np.linspace(0.1, 0.9, 3) for name in "abc"}
+
+    def loss(p):
+        value = sines(p)
+        mess(p)
+        return value
+
+    grads = {name: np.cos(a) for name, a in params.items()}
+    with pytest.raises(ValueError, match=r"the loss (changes|makes) params\['|adds 'cache'"):
+        everything(loss, params, grads)[function]()
+
+
+# Losses that work in place, and yet leave the parameters as they were at the point itself.
+
+
+def symmetrise(params):
+    W = params["W"]
+    W[...] = (W + W.T) / 2
+    return float(np.sum(np.sin(W)))
+
+
+def symmetrise_anew(params):
+    params["W"] = (params["W"] + params["W"].T) / 2
+    return float(np.sum(np.sin(params["W"])))
+
+
+def normalise(params):
+    params["v"] /= np.abs(params["v"]).max()
+    return float(np.sum(np.sin(params["v"])))
+
+
+def tie(params):
+    params["U"][...] = params["W"][0]
+    return float(np.sum(np.sin(params["W"])) + np.sum(params["U"] ** 3))
+
+
+def clip(params):
+    np.clip(params["v"], -1, 1, out=params["v"])
+    return float(np.sum(params["v"] ** 2))
+
+
+def cast(params):
+    params["v"][...] = params["v"].astype(np.float32)
+    return float(np.sum(params["v"] ** 2))
+
+
+def sort(params):
+    params["ties"].sort()
+    return float(np.sum(params["ties"] * np.arange(4)))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("loss", [symmetrise, symmetrise_anew, normalise, tie, clip, cast, sort])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_loss_that_works_in_place_is_told_though_the_point_stays(loss, function, seed):
+    stream = np.random.RandomState(seed)
+    W = stream.normal(size=(4, 4))
+    params = {
+        "W": (W + W.T) / 2,
+        "v": np.array([0.5, -1.0, 0.25, 1.0]),
+        "ties": np.full(4, 0.3),
+    }
+    params["U"] = params["W"][0].copy()
+    loss(params)
+    before = bits(params)
+    grads = {name: np.ones(array.shape) for name, array in params.items()}
+    with pytest.raises(ValueError, match=r"the loss changes params\['(W|v|U|ties)'\]"):
+        everything(loss, params, grads)[function]()
+    assert bits(params) == before
+
+
+def cubes(params):
+    return float(np.sum(params["x"] ** 3) + np.sum(params["y"] ** 2))
+
+
+def reversed_map(task, blocks):
+    return [task(block) for block in reversed(blocks)]
+
+
+def shuffled_map(task, blocks):
+    order = np.random.RandomState(0).permutation(len(blocks))
+    done = {n: task(blocks[n]) for n in order}
+    return [done[n] for n in np.random.RandomState(1).permutation(len(blocks))]
+
+
+@pytest.mark.parametrize("mapper", [reversed_map, shuffled_map, "imap_unordered", "as completed"])
+@pytest.mark.parametrize("method", ["central", "richardson", "complex"])
+def test_a_map_that_answers_out_of_order_gives_the_same_numbers(mapper, method):
+    def loss(p):
+        return np.sum(p["x"] ** 3) + np.sum(p["y"] ** 2)
+
+    params = {"x": np.linspace(0.1, 1, 40), "y": np.linspace(2, 3, 30).reshape(5, 6)}
+    expected = numerical_gradient(loss, params, method)
+    with ThreadPool(3) as pool, ThreadPoolExecutor(3) as threads:
+        if mapper == "imap_unordered":
+            mapper = pool.imap_unordered
+        elif mapper == "as completed":
+
+            def mapper(task, blocks):
+                from concurrent.futures import as_completed
+
+                waiting = [threads.submit(task, block) for block in blocks]
+                return (done.result() for done in as_completed(waiting[::-1]))
+
+        found = numerical_gradient(loss, params, method, workers=mapper)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+# --------------------------------------------------------------------- D: the edge of a domain
+
+
+def raising(error):
+    def loss(p):
+        if np.any(p["x"] > 1):
+            raise error
+        return float(np.sum(p["x"] ** 2))
+
+    return loss
+
+
+ERRORS = [
+    ValueError("A value in x_new is above the interpolation range."),
+    ValueError("expected a nonnegative input, got -1e-09"),  # Python 3.14 for math.log
+    IndexError("index 7 is out of bounds"),
+    KeyError("1.01"),
+    RuntimeWarning("invalid value encountered in log"),
+    np.linalg.LinAlgError("Matrix is not positive definite"),
+    AssertionError(),
+    RuntimeError("solver did\n  not converge"),
+    TypeError("must be real number, not complex"),
+    FloatingPointError("underflow"),
+    type("MyError", (Exception,), {})("mine"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_an_exception_of_a_guarded_loss_at_a_moved_point_is_no_number(error):
+    x = np.array([0.2, 1.0, 0.7])
+    loss, before = Guarded(raising(error)), x.tobytes()
+    losses = entry_losses(loss, {"x": x}, {"x": np.full(3, 0.01)}, (-1, 1), progress=False)["x"]
+    assert np.isnan(losses).tolist() == [[False] * 3, [False, True, False]]
+    said = " ".join(str(error).split())
+    words = type(error).__name__ + (f": {said}" if said else "")
+    assert str(loss.failure) == f"moving x by 1e-02 made the loss raise {words}"
+    assert loss.evaluations == 7
+    line = line_losses(loss, {"x": x}, {"x": np.array([0.0, 0.5, 0])}, (0, -0.1, 0.1))
+    assert np.isnan(line).tolist() == [False, False, True]
+    assert str(loss.failure) == f"moving x by 5e-02 made the loss raise {words}"
+    assert x.tobytes() == before
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("workers", [1, map])
+def test_numerical_gradient_raises_it_and_says_what_was_moved(error, workers):
+    x = np.array([0.2, 1.0, 0.7])
+    with pytest.raises(type(error)) as caught:
+        numerical_gradient(raising(error), {"x": x}, eps=0.01, workers=workers)
+    assert "had moved an entry of params['x'] by 1e-02" in caught.value.__notes__[-1]
+    assert x.tolist() == [0.2, 1.0, 0.7]
+    caught.value.__notes__.clear()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError])
+def test_what_is_no_fault_of_the_point_passes(error):
+    loss, x = Guarded(raising(error("enough"))), np.array([0.2, 1.0, 0.7])
+    with pytest.raises(error, match="enough"):
+        entry_losses(loss, {"x": x}, {"x": np.full(3, 0.01)}, (1,), progress=False)
+    with pytest.raises(error, match="enough"):
+        line_losses(loss, {"x": x}, {"x": np.ones(3)}, (0.1,))
+    assert x.tolist() == [0.2, 1.0, 0.7]
+
+
+def test_what_is_no_number_is_refused_at_a_moved_point_too():
+    loss = Guarded(lambda p: 1.0 if p["x"][0] == 0.5 else None)
+    with pytest.raises(TypeError, match="the loss must return one number, not None"):
+        entry_losses(loss, {"x": np.full(1, 0.5)}, {"x": np.ones(1)}, (1,), progress=False)
+    with pytest.raises(TypeError, match="the loss must return one number, not None"):
+        line_losses(loss, {"x": np.full(1, 0.5)}, {"x": np.ones(1)}, (0.1,))
+
+
+def test_the_failure_comes_back_from_workers():
+    loss = Guarded(raising(IndexError("beyond")))
+    params, steps = {"x": np.array([0.2, 1.0, 0.7])}, {"x": np.full(3, 0.01)}
+    losses = entry_losses(loss, params, steps, (1,), workers=pickling_map, progress=False)["x"]
+    assert np.isnan(losses).tolist() == [[False, True, False]]
+    assert str(loss.failure) == "moving x by 1e-02 made the loss raise IndexError: beyond"
+
+
+def pickling_map(task, blocks):
+    """As the map of a pool: nothing comes back that was not pickled."""
+    return [pickle.loads(pickle.dumps(_Apart(task)(block))) for block in blocks]
+
+
+class _Apart:
+    """The task in another process: with a loss of its own, which shares nothing."""
+
+    def __init__(self, task):
+        guard = Guarded(task.sweep.loss.loss)
+        self.task = task._replace(sweep=task.sweep._replace(loss=guard))
+
+    def __call__(self, block):
+        return self.task(block)
+
+
+def test_warnings_at_a_moved_point_are_not_the_users():
+    x = np.array([1e-9, 0.5])
+    loss = Guarded(lambda p: float(np.sum(np.log(p["x"]))))
+    with warnings.catch_warnings(), np.errstate(all="warn"):
+        warnings.simplefilter("error")
+        losses = entry_losses(loss, {"x": x}, {"x": np.full(2, 1e-6)}, (-1, 1), progress=False)["x"]
+        line = line_losses(loss, {"x": x}, {"x": np.ones(2)}, (-1e-6, 1e-6))
+    assert np.isnan(losses[0, 0]) and np.isfinite(losses[1]).all()
+    assert np.isnan(line).tolist() == [True, False]
+
+
+def test_a_loss_that_fails_in_the_middle_of_work_in_place_spoils_nothing_after_it():
+    def loss(p):
+        p["y"] += 1  # and takes it back, if it gets as far
+        if p["x"][1] > 1:
+            raise ValueError("beyond")
+        p["y"] -= 1
+        return float(np.sum(p["x"] ** 2) + np.sum(p["y"] ** 2))
+
+    params = {"x": np.array([0.25, 1.0, 0.75]), "y": np.array([0.5, 2.0])}
+    steps = {name: np.full(array.shape, 2.0**-10) for name, array in params.items()}
+    losses = entry_losses(Guarded(loss), params, steps, (1, -1), progress=False)
+    h = 2.0**-10
+    assert np.isnan(losses["x"]).tolist() == [[False, True, False], [False] * 3]
+    right = {n: a.reshape(-1, 1) + np.array([h, -h]) for n, a in params.items()}
+    rest = loss(params)
+    for name, there in right.items():
+        expected = rest - params[name].reshape(-1, 1) ** 2 + there**2
+        found = losses[name].T
+        assert np.array_equal(found[np.isfinite(found)], expected[np.isfinite(found)])
+
+
+# ----------------------------------------------------------------------- D: shapes and numbers
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 1), (1, 1, 1)])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_loss_may_return_an_array_of_one_entry(shape, dtype, function):
+    params = {"x": np.array([0.3, 0.7, 1.1], dtype)}
+
+    def loss(p):
+        return np.sum(p["x"] ** 2).reshape(shape)
+
+    exact = {"x": 2 * params["x"]}
+    found = everything(loss, params, exact)[function]()
+    same = everything(lambda p: np.sum(p["x"] ** 2), params, exact)[function]()
+    if function in HOWS:
+        assert found.passed and str(found) == str(same)
+    elif function == "taylor":
+        np.testing.assert_array_equal(found, same)
+    else:
+        np.testing.assert_array_equal(found["x"], same["x"])
+
+
+@pytest.mark.parametrize("method", ["complex", "central4"])
+def test_a_complex_loss_too(method):
+    params = {"x": np.array([0.3, 0.7])}
+    found = numerical_gradient(lambda p: np.sum(p["x"] ** 2, keepdims=True), params, method)
+    np.testing.assert_allclose(found["x"], [0.6, 1.4], rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize("method", ["central", "complex", "richardson"])
+@pytest.mark.parametrize("workers", [1, map])
+def test_matrices_are_moved_and_handed_on_as_matrices(method, workers):
+    """A product of matrices is written ``M * v``, so the loss must get matrices."""
+    M, v = np.matrix([[1.0, 2.0], [3.0, 4.0]]), np.matrix([[0.5], [0.25]])
+    before = M.tobytes(), v.tobytes()
+
+    def loss(p):
+        return (p["M"] * p["v"]).T * (p["M"] * p["v"])
+
+    found = numerical_gradient(loss, {"M": M, "v": v}, method, workers=workers)
+    exact = {"M": 2 * (M * v) * v.T, "v": 2 * M.T * M * v}
+    for name, array in exact.items():
+        assert type(found[name]) is np.ndarray
+        np.testing.assert_allclose(found[name], np.asarray(array), rtol=1e-8)
+    assert (M.tobytes(), v.tobytes()) == before
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("huge", [10**400, -(10**400)])
+def test_a_huge_integer_is_no_finite_loss(how, huge):
+    report = check_gradients(lambda p: huge, {"x": np.ones(2)}, {"x": np.ones(2)}, how=how)
+    assert report.verdict == "nonfinite"
