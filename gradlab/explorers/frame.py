@@ -27,11 +27,12 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from gradlab.plots import style
 
-__all__ = ["DPI", "HALO", "Explorer", "Scene", "counter", "selection", "slider"]
+__all__ = ["DPI", "HALO", "Explorer", "Scene", "beginning", "counter", "selection", "slider"]
 
 DPI = style.SCREEN_DPI
 HALO: dict[str, Any] = {
@@ -242,6 +243,12 @@ class Explorer(widgets.VBox):
         data, metadata = self._repr_mimebundle_()
         display(data, metadata=metadata, raw=True)
         display({"text/html": style.unseen_text(f"As it opens: {self.alt}")}, raw=True)
+
+
+def beginning(line: Line2D, x: np.ndarray, y: np.ndarray, count: int) -> None:
+    """Show the first ``count`` points of a curve, and note the whole of it for the web site."""
+    line.set_data(x[:count], y[:count])
+    line.whole = x, y  # type: ignore[attr-defined]  # a note for the site, on purpose
 
 
 def slider(description: str, options: Mapping[str, Any], value: Any) -> widgets.Widget:

@@ -11,7 +11,7 @@ import numpy as np
 from gradlab import mlp
 from gradlab.bugs import CATALOGUE
 from gradlab.data import paraboloid
-from gradlab.explorers.frame import DPI, HALO, Explorer, Scene, selection, slider
+from gradlab.explorers.frame import DPI, HALO, Explorer, Scene, beginning, selection, slider
 from gradlab.explorers.surface import PLANE, fill, height_bar, samples, surface_axes
 from gradlab.plots import style
 
@@ -114,7 +114,6 @@ class _TrainingScene(Scene):
         ax.legend(handles=legend, loc="upper right", ncols=2)  # no curve comes by there
 
     def update(self, step: int, bug: str, seed: int) -> str:
-        steps = np.arange(STEPS[step] + 1)
         now = {}
         for which, name in (("right", None), ("buggy", bug)):
             losses, snapshots = _trained(name, seed)
@@ -122,8 +121,8 @@ class _TrainingScene(Scene):
                 y_hat, _ = mlp.forward(snapshots[step], PLANE)
                 fill(self.maps[which], y_hat, snapshots[step])
             now[which] = losses[STEPS[step]]
-            self.losses[which].set_data(steps, losses[: len(steps)])
-            self.here[which].set_data(steps[-1:], [now[which]])
+            beginning(self.losses[which], np.arange(len(losses)), losses, STEPS[step] + 1)
+            self.here[which].set_data([STEPS[step]], [now[which]])
         said = {k: f"{v:.2g}" if v < 1e6 else "beyond all bounds" for k, v in now.items()}
         return (
             f"After {STEPS[step]:,} steps the loss is {said['right']} with the right gradient and "

@@ -13,6 +13,7 @@ import argparse
 import re
 import sys
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -35,6 +36,33 @@ except (ImportError, AttributeError):
     %pip install -q "gradlab-course[course] @ git+https://github.com/{slug}@main"'''
 
 FOLDED = {"jupyter": {"source_hidden": True}}  # JupyterLab then shows its first line alone
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the course is: its repository and its web site, from ``OWNER/REPO``."""
+
+    slug: str
+
+    @property
+    def repository(self) -> str:
+        return f"https://github.com/{self.slug}"
+
+    @property
+    def site(self) -> str:
+        """Where GitHub Pages publishes the site."""
+        owner, repository = self.slug.split("/")
+        host = f"{owner}.github.io"
+        return (
+            f"https://{host}/"
+            if repository.lower() == host.lower()
+            else f"https://{host}/{repository}/"
+        )
+
+
+def current_address(root: Path = ROOT) -> Address:
+    """The address of the course as pyproject.toml has it."""
+    return Address(current_slug(root))
 
 
 def current_slug(root: Path = ROOT) -> str:
@@ -62,7 +90,8 @@ def readdress(text: str, old: str, new: str) -> str:
     link = (
         rf"(github\.com/|colab\.research\.google\.com/github/|mybinder\.org/v2/gh/){re.escape(old)}"
     )
-    return re.sub(link + r"(?=\.git\b|[^\w.-]|\.\s|$)", lambda match: match[1] + new, text)
+    text = re.sub(link + r"(?=\.git\b|[^\w.-]|\.\s|$)", lambda match: match[1] + new, text)
+    return text.replace(Address(old).site, Address(new).site)
 
 
 def set_address(root: Path, new: str) -> list[Path]:
