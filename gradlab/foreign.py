@@ -97,7 +97,7 @@ def gradient_from_update(
 
 
 def softmax(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The probabilities of scores (N, K), row by row, twice: as output and for the way back."""
+    """The probabilities of scores (..., K), row by row, twice: as output and for the way back."""
     P = networks.softmax(Z)
     return P, P
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
-
-import hypothesis
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "tools"))
@@ -16,8 +15,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["IPYTHONDIR"] = tempfile.mkdtemp(prefix="ipython-")
 
 # A deadline on an example would be a timed assertion, and fail on a busy machine.
-hypothesis.settings.register_profile("gradlab", deadline=None, derandomize="CI" in os.environ)
-hypothesis.settings.load_profile("gradlab")
+with suppress(ImportError):  # most files need nothing but pytest
+    import hypothesis
+
+    hypothesis.settings.register_profile("gradlab", deadline=None, derandomize="CI" in os.environ)
+    hypothesis.settings.load_profile("gradlab")
 
 
 def pytest_collection_modifyitems(items):

@@ -154,28 +154,43 @@ def test_a_palette_that_some_cannot_tell_apart_is_noticed():
 # --------------------------------------------------------------------------------------- figures
 
 STEPS = np.logspace(-6, -1, 12)
+RULES = ("error bar of the noise", "cutoff 1e-7", "cutoff 1e-3")
 RUNS = {name: np.geomspace(1, scale, 50) for name, scale in zip("abcdef", STEPS, strict=False)}
 FIGURES = {
     "checking_cost": lambda: plots.checking_cost([10, 100], {"a": [1, 2], "b": [1, 3]}),
     "computation_graph": plots.computation_graph,
     "data_surface": lambda: plots.data_surface(X, y),
-    "detection": lambda: plots.detection([1, 0.1], *2 * [{"a": [1, 0.5], "b": [1, 0]}]),
+    "detection": lambda: plots.detection([1, 0.1], *2 * [dict.fromkeys(RULES, [1, 0.5])]),
     "error_bands": lambda: plots.error_bands({"W1": STEPS}, 1e-7, {"W1": 1e-3}),
     "error_curves": lambda: plots.error_curves(
         gradlab.error_curve(LOSS, PARAMS, GRADS, plots.METHODS, STEPS, vectorized=True)
     ),
-    "error_while_filling": lambda: plots.error_while_filling([0.9, 0.1], "W1"),
+    "entries_in_bars": lambda: plots.entries_in_bars(
+        {"right": GRADS, "wrong": {**GRADS, "W1": -GRADS["W1"]}},
+        GRADS,
+        {name: np.full(g.shape, 1e-10) for name, g in GRADS.items()},
+    ),
+    "error_while_filling": lambda: plots.error_while_filling([0.9, 0.1], "W1", 1e-7),
+    "noise_left_over": lambda: plots.noise_left_over(STEPS, np.sin(STEPS), 0.3, guess=1),
     "fingerprint_shapes": lambda: plots.fingerprint_shapes(STEPS, {"flat": ("a", STEPS)}, STEPS),
     "hidden_units": lambda: plots.hidden_units(PARAMS),
+    "kernel_sizes": lambda: plots.kernel_sizes([2, 3], {"a": [1, 1e-9]}, 2, guess=2),
     "named_error_curves": lambda: plots.named_error_curves(STEPS, dict.fromkeys("abcdef", STEPS)),
     "one_sample_nudged": lambda: plots.one_sample_nudged({"a": np.ones(3), "b": np.zeros(3)}),
+    "precision_law": lambda: plots.precision_law(
+        STEPS, {"float64": STEPS, "float16": STEPS[::-1]}, {"float64": 1e-16, "float16": 5e-4}, 1e-2
+    ),
     "recovered_gradient": lambda: plots.recovered_gradient([0.1, 1], [1e-3, 1e-4]),
     "secants": lambda: plots.secants(np.square, 1.0, (1, 0.5, 0.25, 0.1), 2.0),
+    "shifts_and_allowances": lambda: plots.shifts_and_allowances(
+        {1: np.ones(3)}, dict.fromkeys(RULES, np.ones(3))
+    ),
     "sigmoid_slope": plots.sigmoid_slope,
     "staircase": lambda: plots.staircase(np.square, 1.0, 1e-14, 2.0),
     "taylor_remainders": lambda: plots.taylor_remainders(STEPS, {"a": STEPS, "b": STEPS}),
     "training_curves": lambda: plots.training_curves({**RUNS, "f": np.ones((2, 50)), "e": X.T}),
     "two_names": plots.two_names,
+    "witnesses": lambda: plots.witnesses({"a": (0.2, 0.0), "b": (1.0, 16.0)}),
     "weight_histograms": lambda: plots.weight_histograms({"a": X, "b": y}),
 }
 MATRICES = {"blind_spots", "fingerprints", "heat_map", "what_moves"}  # see the signs in their cells

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gradlab import exercises, mlp
+from gradlab.exercises import lesson08
 
 
 def said(capsys, name, answer):
@@ -317,3 +318,59 @@ def test_halving_wrong(capsys, answer, sentence):
 @pytest.mark.parametrize("answer", [None, lambda suspicious, n: None])
 def test_halving_not_attempted(capsys, answer):
     assert said(capsys, "08_halving", answer).startswith("Not attempted yet.")
+
+
+# ---------------------------------------------------------------------------- 8.4
+
+
+@pytest.mark.parametrize(
+    "answer", [(31, 32, 33), [33, 32, 31], (5, 64, 65), np.array([7, 32, 97]), {31, 32, 33}]
+)
+def test_lengths_right(capsys, answer):
+    assert said(capsys, "08_lengths", answer).startswith("Right. Each of the six")
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ((64, 128, 256), "At 64, 128 and 256 the kernel that rounds the number of blocks down"),
+        ((64, 128, 256), "is right, and so are 3 more."),
+        ((31, 32), "overwrites its sum"),
+        ((31, 32, 64), "forgets a last block that holds a single entry is right."),
+        ((5, 7, 33), "takes n % block for the length of the last block"),
+        ((4, 32, 36), "forgets a last block"),
+        ((12, 32, 64), "forgets a last block"),
+        ((32, 33, 100), "fills up its first block"),
+        (33, "At 33 the kernel that takes n % block"),
+        ((31, 32, 33, 64), "4 lengths; 3 are enough"),
+        ((0, 32, 33), "0 is no length"),
+        ((31, 32, 1_000_001), "1,000,001 is long for a check"),
+        ((31.5, 32, 33), "Lengths are whole numbers"),
+        ("31, 32, 33", "Lengths are whole numbers"),
+        ([[31], [32, 33]], "A few lengths are asked for"),
+    ],
+)
+def test_lengths_wrong(capsys, answer, sentence):
+    output = said(capsys, "08_lengths", answer)
+    assert output.startswith("Not yet.")
+    assert sentence in output
+
+
+@pytest.mark.parametrize("answer", [..., None, (), (31, ..., 33)])
+def test_lengths_not_attempted(capsys, answer):
+    assert said(capsys, "08_lengths", answer).startswith("Not attempted yet.")
+
+
+def test_each_kernel_fails_where_its_mistake_says():
+    wrong = {
+        "rounds": lambda n: n % 32 != 0,
+        "overwrites": lambda n: n > 32,
+        "forgets": lambda n: n % 32 == 1,
+        "takes n": lambda n: n % 32 == 0,
+        "takes four": lambda n: n % 4 != 0,
+        "fills": lambda n: n < 32,
+    }
+    for mistake, kernel in lesson08.KERNELS.items():
+        (fails,) = [when for name, when in wrong.items() if mistake.startswith(name)]
+        found = [n for n in range(2, 131) if not lesson08._right_at(kernel, n)]
+        assert found == [n for n in range(2, 131) if fails(n)], mistake

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gradlab import exercises
+from gradlab.exercises import lesson09
 
 
 def said(capsys, name, answer):
@@ -254,3 +255,52 @@ def test_softmax_wrong(capsys, answer, sentence):
 
 def test_softmax_not_attempted(capsys):
     assert said(capsys, "09_softmax", lambda Z, k: None).startswith("Not attempted yet.")
+
+
+# ---------------------------------------------------------------------------- 9.4
+
+
+def test_factor_right(capsys):
+    assert said(capsys, "09_factor", np.float64(7 * (1 + 1e-9))).startswith("Right. Seven times")
+
+
+def test_in_a_scikit_learn_that_has_been_mended_the_factor_is_one(capsys, monkeypatch):
+    monkeypatch.setattr(lesson09, "scikit_learn_s_factor", lambda: 1.0)
+    assert "has been mended" in said(capsys, "09_factor", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (2, "with two outputs"),
+        (1 / 7, "turn it round"),
+        (0.75, "the relative error"),
+        (6.0, "(a - n) / n"),
+        (20, "the number of samples"),
+        (49, "take the mean"),
+        (-7, "against the gradient"),
+        (3, "3 is not it"),
+        (np.full(7, 7.0), "give one of them"),
+        ("K", "A number is asked for"),
+        (np.nan, "divided by zero"),
+    ],
+)
+def test_factor_wrong(capsys, answer, sentence):
+    output = said(capsys, "09_factor", answer)
+    assert output.startswith("Not yet.")
+    assert sentence in output
+
+
+def test_a_factor_of_one_is_wrong_where_the_measured_one_is_not(capsys, monkeypatch):
+    monkeypatch.setattr(lesson09, "scikit_learn_s_factor", lambda: 7.0)
+    assert "A factor of 1 is a right gradient" in said(capsys, "09_factor", 1)
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 7])
+def test_the_factor_of_the_installed_scikit_learn_is_one_or_the_number_of_outputs(outputs):
+    factor = lesson09.scikit_learn_s_factor(outputs)
+    assert min(abs(factor - 1), abs(factor - outputs)) < 1e-6
+
+
+def test_factor_not_attempted(capsys):
+    assert said(capsys, "09_factor", ...).startswith("Not attempted yet.")

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import html
+import importlib
 import io
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -20,13 +22,22 @@ import ipywidgets as widgets
 import nbformat
 import numpy as np
 import pytest
+from claims import run, sources
 from nbconvert import HTMLExporter
 from PIL import Image
 from traitlets import TraitError
 
 from gradlab import explorers, mlp, plots
 from gradlab.data import paraboloid
-from gradlab.explorers import direction, epsilon, fingerprint, floats, secant, training
+from gradlab.explorers import (
+    direction,
+    epsilon,
+    error_bars,
+    fingerprint,
+    floats,
+    secant,
+    training,
+)
 from gradlab.plots import style
 
 NAMES = sorted(explorers.__all__)
@@ -72,16 +83,12 @@ def others(control):
     return [values[-1], values[0], values[len(values) // 2]]
 
 
-def test_there_are_the_seven_explorers():
-    assert NAMES == [
-        "direction_explorer",
-        "epsilon_explorer",
-        "fingerprint_explorer",
-        "float_explorer",
-        "network_explorer",
-        "secant_explorer",
-        "training_explorer",
-    ]
+def test_every_explorer_that_is_written_is_offered():
+    written = set()
+    for found in pkgutil.iter_modules(explorers.__path__):
+        module = importlib.import_module(f"gradlab.explorers.{found.name}")
+        written |= {name for name in vars(module) if name.endswith("_explorer")}
+    assert written == set(NAMES) and len(NAMES) >= 7
 
 
 def test_every_control_changes_the_picture_and_the_words_stay_good(name, capfd, recwarn):
@@ -257,6 +264,48 @@ def test_epsilons_curves_are_within_reach_of_the_axes_for_every_seed():
     for seed in range(0, 100, 9):
         for errors in epsilon._curve(seed).errors.values():
             assert low < errors.min() and errors.max() < high
+
+
+def test_error_bars_are_those_that_notebook_05_builds():
+    stream = np.random.RandomState(error_bars.SEED)
+    X, y = paraboloid(20, stream)
+    params = {
+        "W1": stream.normal(0, 2 / 7, (2, 5)),
+        "b1": np.zeros((1, 5)),
+        "W2": stream.normal(0, 2 / 6, (5, 1)),
+        "b2": np.zeros((1, 1)),
+    }
+    names = run(sources("05"), ("imports", "left-over", "bars"), {})
+    for eps in (1e-7, 1e-5, 1e-1):
+        step = int(np.argmin(np.abs(np.log(error_bars.EPS / eps))))
+        shown = error_bars._bars(error_bars.SEED, step)
+        _, bars = names["differences_and_bars"](mlp.loss_function(X, y), params, eps)
+        expected = np.concatenate([bar.ravel() for bar in bars.values()])
+        np.testing.assert_allclose(shown.width, expected, rtol=0.6)
+
+
+def test_error_bars_say_how_many_lie_outside():
+    explorer = make("error_bar_explorer")
+    step = explorer.controls["step"]
+
+    def at(eps):
+        step.value = int(np.argmin(np.abs(np.log(error_bars.EPS / eps))))
+        return words(explorer)
+
+    assert "A: every analytic value lies inside its bar" in at(1e-5)
+    assert "B: 15 of 21 analytic values lie outside" in at(1e-5)
+    assert "rounding rules in 21 of 21, truncation in 0" in at(1e-5)
+    assert "rounding rules in 6 of 21, truncation in 15" in at(1e-1)
+    assert "B: every analytic value lies inside its bar" in at(1e-16)
+    assert re.search(r"A: \d+ of 21 analytic values lie outside", at(3))
+
+
+def test_error_bars_and_what_lies_outside_fit_the_axes_for_every_seed():
+    for seed in (*range(0, 100, 9), error_bars.SEED):
+        for step in range(0, len(error_bars.EPS), 4):
+            bars = error_bars._bars(seed, step)
+            assert bars.width.max() < error_bars.TOP
+            assert all(np.abs(off).max() < error_bars.TOP for off in bars.off.values())
 
 
 def test_secant_meets_the_tangent_and_then_the_staircase():

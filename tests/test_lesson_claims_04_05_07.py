@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+import sys
+
 import numpy as np
 import pytest
 from check_notebooks import solution_code
-from claims import says, sources
+from claims import run, says, sources
 
 import gradlab
 from gradlab import mlp
-from gradlab.bugs import suspect_b
+from gradlab.bugs import CATALOGUE, suspect_a, suspect_b
 from gradlab.bugs.layers import draw_mask
 from gradlab.bugs.networks import RELU, draw, dropout, l2
 from gradlab.checking import relative_error
+from gradlab.exercises.trial import cases
 
 U = 2.0**-53
 X, y = gradlab.paraboloid()
@@ -146,7 +151,7 @@ PUBLISHED = {"W1": 1.8299e-10, "b1": 3.4248e-11, "W2": 5.8844e-12, "b2": 1.0700e
 
 @pytest.mark.parametrize(("name", "published"), PUBLISHED.items())
 def test_the_published_figures_lie_among_ours_and_in_the_same_decade(exercise, name, published):
-    says("05", f"{published:.4e} for `{name}`", "each published value sits among them")
+    says("05", f"{published:.4e} for `{name}`", "each handed-on value sits among them")
     errors = exercise[-1][name]
     assert min(errors) < published < max(errors)
     assert np.floor(np.log10(np.median(errors))) == np.floor(np.log10(published))
@@ -161,10 +166,18 @@ def test_one_number_has_only_a_few_errors_and_ten_have_many(exercise):
 
 def test_at_this_step_the_error_is_nearly_all_rounding(exercise):
     says("05", "the error is nearly all rounding", "some thirty times smaller than `dW2`")
+    says("05", "Expect about 1e-10 for `W1`, 1e-11 for `b1` and a few 1e-12 for `W2` and `b2`")
     loss, params, analytic, errors = exercise
     for name, a in analytic.items():
         rounding = U * loss(params) / 1e-5 * np.sqrt(a.size)
         assert 0.2 < np.median(errors[name]) / (rounding / (2 * np.linalg.norm(a))) < 2
+    for name, low, high in (
+        ("W1", 5e-11, 1e-9),
+        ("b1", 5e-12, 1e-10),
+        ("W2", 5e-13, 2e-11),
+        ("b2", 1e-13, 1e-11),
+    ):
+        assert low < np.median(errors[name]) < high
     sizes = {name: np.linalg.norm(a) for name, a in analytic.items()}
     assert sizes["W2"] / sizes["W1"] == pytest.approx(30, rel=0.15)
 
@@ -211,7 +224,7 @@ def test_the_famous_exercise_fails_its_own_rule():
 
 
 def test_a_larger_loss_is_judged_alike(exercise):
-    says("05", "bar and gradient grow together", "the differences grow by 1000")
+    says("05", "bar and gradient grow together", "the differences grow by 1000, and so do the bars")
     loss, params, analytic, _ = exercise
     wrong = {**analytic, "W1": 1.001 * analytic["W1"]}
     for factor in (1e-3, 1, 1e3):
@@ -227,6 +240,168 @@ def test_the_report_says_where_the_liar_went_wrong(exercise):
     lie = suspect_b(params, mlp.forward(params, loss.X)[1], loss.y)
     report = gradlab.check_gradients(loss, params, lie)
     assert "look at the step that carries the error signal back past W2" in report.hint
+
+
+NOTEBOOK_05 = ("imports", "settings-network", "numeric-loop")
+BARS = ("left-over", "two-steps", "bars")
+
+
+@pytest.fixture(scope="module")
+def notebook_05():
+    """What the cells of notebook 05 have defined by its last exercises."""
+    return run(sources("05"), (*NOTEBOOK_05, *BARS), {})
+
+
+def test_a_line_for_each_array_is_printed_and_matches(capsys, notebook_05):
+    """The cell is not compared by nbval, because its digits are noise; here its decades are."""
+    run(sources("05"), ("check-arrays",), dict(notebook_05))
+    lines = capsys.readouterr().out.splitlines()
+    for line, (name, decade) in zip(
+        lines, {"W1": 1.8e-10, "b1": 3.4e-11, "W2": 5.9e-12, "b2": 1.1e-12}.items(), strict=True
+    ):
+        found = re.fullmatch(rf"{name}: relative error (\S+)   match", line)
+        assert abs(np.log10(float(found[1]) / decade)) < 1
+
+
+def test_the_pattern_of_the_liar_is_the_confession(notebook_05):
+    says("05", "`W2` and `b2` of the liar are right, so `dy` and `H` are", "took four numbers")
+    n = notebook_05
+    lie = suspect_b(n["params"], n["cache"], n["y"])
+    wrong = [k for k in lie if relative_error(lie[k], n["numeric"][k]) > 1e-7]
+    assert wrong == ["W1", "b1"]
+
+
+@pytest.mark.parametrize("entry", [("W1", (0, 3)), ("b1", (0, 0)), ("W2", (2, 0)), None])
+def test_what_a_line_leaves_over_is_a_few_roundings(notebook_05, entry):
+    """Along all entries at once, as in the notebook, and along one alone it is the same."""
+    says("05", "No shape, only a cloud, a few $u|L|$ wide")
+    loss, params = notebook_05["loss"], notebook_05["params"]
+    if entry is not None:
+        (name, index), whole = entry, loss
+
+        def loss(p):
+            moved = params[name].copy()
+            moved[index] = p[name][index]
+            return whole({**params, name: moved})
+
+    t, left = notebook_05["left_over"](loss, params)
+    assert len(t) == 200 and np.ptp(t) == pytest.approx(2e-9)
+    largest = np.max(np.abs(left)) / (U * loss(params))
+    assert 1.5 < largest < 6
+    assert abs(np.corrcoef(left[:-1], left[1:])[0, 1]) < 0.4  # no shape is left in it
+
+
+def test_the_change_is_three_times_the_truncation_error(notebook_05):
+    says("05", "the change is **three** times the error", "the truncation error fills a third")
+    f, w = notebook_05["along"], notebook_05["params"]["W1"][1, 1]
+    slope = notebook_05["analytic"]["W1"][1, 1]
+    difference = notebook_05["difference"]
+    for eps, tolerance in ((0.1, 0.02), (0.01, 1e-3)):
+        once, twice = difference(f, w, eps), difference(f, w, 2 * eps)
+        assert (twice - once) / (once - slope) == pytest.approx(3, rel=tolerance)
+
+
+def test_twenty_one_bars_judge_both_suspects(notebook_05):
+    says("05", "All bars are alike: at this step rounding rules", "Suspect A lies inside, 21 times")
+    says("05", "the smallest is off by more than a hundred million times its bar")
+    n = notebook_05
+    found, bars = n["differences_and_bars"](n["loss"], n["params"])
+    lengths = np.concatenate([bar.ravel() for bar in bars.values()])
+    assert lengths.max() < 2.5 * lengths.min()
+    assert sum(bar.size for bar in bars.values()) == 21
+    for suspect, guilty in ((suspect_a, ()), (suspect_b, ("W1", "b1"))):
+        gradient = suspect(n["params"], n["cache"], n["y"])
+        for name, bar in bars.items():
+            off = np.abs(gradient[name] - found[name]) / bar
+            assert np.all(off > 1e8) if name in guilty else np.all(off <= 1)
+
+
+def test_the_bars_hold_from_seed_to_seed_at_every_step_up_to_a_tenth(notebook_05):
+    """So that a bar is more than luck: 13 networks, 57 steps, 21 entries, and not one outside."""
+    for seed in (42, *range(12)):
+        stream = np.random.RandomState(seed)
+        X, y = gradlab.paraboloid(20, stream)
+        params = {
+            "W1": stream.normal(0, 2 / 7, (2, 5)),
+            "b1": np.zeros((1, 5)),
+            "W2": stream.normal(0, 2 / 6, (5, 1)),
+            "b2": np.zeros((1, 1)),
+        }
+        loss = mlp.loss_function(X, y)
+        right = gradient(params, loss)
+        noise = np.max(np.abs(notebook_05["left_over"](loss, params)[1]))
+        for eps in np.logspace(-15, -1, 57):
+            once, twice = (
+                gradlab.numerical_gradient(loss, params, eps=h, vectorized=True)
+                for h in (eps, 2 * eps)
+            )
+            for name, n in once.items():
+                bar = noise / eps + np.abs(twice[name] - n)
+                assert np.all(np.abs(right[name] - n) <= bar), (seed, eps, name)
+
+
+def test_beyond_a_step_of_one_the_bars_accuse_the_right_gradient(notebook_05):
+    says("05", "With ε near 2 the bars accuse A, who is right", "beyond a step of 1, look at A")
+    n = notebook_05
+    for eps, accused in ((1.0, False), (10**0.25, True), (10**0.5, True)):
+        found, bars = n["differences_and_bars"](n["loss"], n["params"], eps)
+        outside = [np.abs(n["analytic"][name] - found[name]) > bars[name] for name in bars]
+        assert any(map(np.any, outside)) == accused
+
+
+def test_bars_grow_and_shrink_as_the_text_says(notebook_05):
+    says("05", "they grow as 1/ε", "grow as ε², those of `W2` and `b2` go on shrinking")
+    n = notebook_05
+    lengths = {
+        eps: n["differences_and_bars"](n["loss"], n["params"], eps)[1]
+        for eps in (1e-9, 1e-8, 1e-2, 1e-1)
+    }
+    for name in ("W1", "b1", "W2"):
+        assert np.median(lengths[1e-9][name] / lengths[1e-8][name]) == pytest.approx(10, rel=0.4)
+    for name in n["params"]:
+        ratio = np.median(lengths[1e-1][name] / lengths[1e-2][name])
+        assert ratio == pytest.approx(100, rel=0.2) if name in ("W1", "b1") else ratio < 0.3
+
+
+def test_small_steps_make_the_bars_swallow_every_lie(notebook_05):
+    says("05", "How small must it be before they have swallowed every lie?")
+    n = notebook_05
+    lie = suspect_b(n["params"], n["cache"], n["y"])
+    found, bars = n["differences_and_bars"](n["loss"], n["params"], 1e-16)
+    assert all(np.all(np.abs(lie[name] - found[name]) <= bars[name]) for name in bars)
+
+
+def test_the_trial_is_what_the_text_says():
+    says("05", "14 wrong gradients, eight of them out of the catalogue of notebook 06, and 6 right")
+    every = cases()
+    assert sum(bool(case.wrong) for case in every) == 14
+    assert sum(not case.wrong for case in every) == 6
+    source = inspect.getsource(sys.modules[cases.__module__])
+    names = set(re.findall(r'_bug\("(\w+)"|CATALOGUE\["(\w+)"\]', source))
+    used = {a or b for a, b in names}
+    assert len(used) == 8 and used <= set(CATALOGUE)
+
+
+def test_a_check_of_twenty_lines():
+    says("05", "a check of twenty lines let none of 14 bugs through")
+    cells = sources("05")
+    lines = [
+        line
+        for text in (
+            cells["left-over"],
+            cells["bars"],
+            solution_code(cells["solution-gradient-check"]),
+        )
+        for line in text.splitlines()
+        if line.strip() and not line.strip().startswith('"""')
+    ]
+    assert len(lines) <= 20
+
+
+def test_the_saturated_network_has_hardly_any_gradient_in_w1(notebook_05):
+    says("05", "`W1` has hardly any gradient left")
+    n = run(sources("05"), ("saturated",), dict(notebook_05))
+    assert np.max(np.abs(n["right"]["W1"])) < 1e-6 < np.max(np.abs(n["right"]["W2"]))
 
 
 # ------------------------------------------------------------------------------------------- 07

@@ -113,11 +113,17 @@ def test_each_array_has_a_row_of_errors_and_its_mark():
     assert "published" not in legend(plots.error_bands(errors, 1e-7))
 
 
-def test_the_guides_have_the_slopes_they_claim():
-    ax = plots.taylor_remainders(STEPS, {"right": STEPS**2})
-    for power in (1, 2):
-        guide = line(ax, f"slope {power}").get_ydata()
-        np.testing.assert_allclose(np.diff(np.log(guide)) / np.diff(np.log(STEPS)), power)
+def test_the_guides_have_the_slopes_they_claim_and_lie_along_their_curves():
+    steps = np.logspace(-7, 0, 15)
+    ax = plots.taylor_remainders(steps, {"right": steps**2, "wrong": 10 * steps})
+    guides = [one for one in ax.lines if one.get_label().startswith("_slope ")]
+    assert [text.get_text() for text in ax.texts] == [one.get_label()[1:] for one in guides]
+    assert sorted(one.get_label()[-1] for one in guides) == ["1", "1", "2", "2"]
+    for guide in guides:
+        power, (x, y) = int(guide.get_label()[-1]), guide.get_data()
+        assert np.ptp(np.log(y)) == pytest.approx(power * np.ptp(np.log(x)))
+        curve = x**2 if power == 2 else 10 * x
+        np.testing.assert_allclose(np.log10(curve / y), 0.55, atol=0.01)
 
 
 def test_series_differ_in_colour_marker_and_dash():

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gradlab import plots
-from gradlab.plots import style
+from gradlab.explorers import direction
+from gradlab.plots import chances, style
 
 
 def lines_of(ax, marker=None):
@@ -37,12 +38,65 @@ def test_what_moves_marks_exactly_the_entries_that_differ_from_zero():
     assert page.get_suptitle() == "W1[0, 1] nudged"
 
 
+RULES = ("error bar of the noise", "cutoff 1e-3")
+
+
 def test_detection_draws_measured_markers_over_predicted_lines():
-    ax = plots.detection([1, 0.1], {"rule": [1, 0.25]}, {"rule": [0.9, 0.5]})
+    rule = RULES[0]
+    ax = plots.detection([1, 0.1], {rule: [1, 0.25]}, {rule: [0.9, 0.5]}, trials=100)
     measured, predicted = lines_of(ax)
-    np.testing.assert_allclose(measured.get_ydata(), [100, 25])
-    np.testing.assert_allclose(predicted.get_ydata(), [90, 50])
+    np.testing.assert_allclose(measured.get_ydata(), [1, 0.25])
+    np.testing.assert_allclose(predicted.get_ydata(), [0.9, 0.5])
     assert measured.get_linestyle() == "None"
+    (band,) = ax.collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert heights.min() == pytest.approx(0.4) and heights.max() == pytest.approx(0.96)
+
+
+def test_detection_draws_a_guess_at_one_half():
+    rule = RULES[0]
+    ax = plots.detection([1, 0.1], {rule: [1, 0.25]}, {rule: [0.9, 0.5]}, guess=(0.2, 1e-3))
+    *_, star = lines_of(ax)
+    np.testing.assert_allclose(star.get_data(), [[0.2, 1e-3], [0.5, 0.5]])
+
+
+def test_a_rule_looks_the_same_in_the_figures_and_in_the_explorer():
+    assert list(chances.RULES) == list(direction.RULES)
+    for look, series in zip(chances.RULES.values(), style.SERIES, strict=False):
+        assert look == series  # in this order the explorer takes them
+
+
+def test_an_error_is_missed_where_its_shift_is_smaller_than_what_a_rule_allows():
+    shifts = {1: np.array([1.0, 2.0, 3.0, 4.0]), 0.001: np.array([0.001, 0.002, 0.003, 0.004])}
+    allowed = {RULES[0]: np.full(4, 1e-6), RULES[1]: np.full(4, 2.5)}
+    page = plots.shifts_and_allowances(shifts, allowed)
+    titles = [ax.get_title(loc="left") for ax in page.axes]
+    assert titles == [
+        "error 1, missed: 0 % (error bar of the noise), 50 % (cutoff 1e-3)",
+        "error 0.001, missed: 0 % (error bar of the noise), 100 % (cutoff 1e-3)",
+    ]
+    assert titles[1] in style.description(page)
+
+
+def test_the_overlap_of_two_histograms_is_shaded():
+    alike, apart = np.geomspace(0.1, 1, 40), np.geomspace(1e-7, 1e-6, 40)
+    page = plots.shifts_and_allowances({1: alike}, {RULES[0]: apart, RULES[1]: alike})
+    (ax,) = page.axes
+    shaded = [patch.get_data().values for patch in ax.patches if patch.get_hatch()]
+    assert [values.sum() for values in shaded] == [0, 40]
+
+
+def test_kernels_are_right_and_wrong_where_their_errors_say():
+    lengths, errors = [2, 3, 4, 5], {"one": [1, 1e-10, 1, 0], "other": [1e-9, 1e-9, 1e-9, 1]}
+    page = plots.kernel_sizes(lengths, errors, block=3, guess=(3, 4))
+    one, other = page.axes
+    drawn = {line.get_label(): list(line.get_xdata()) for line in one.lines}
+    assert (drawn["wrong"], drawn["right"], drawn["guess"]) == ([2, 4], [3, 5], [3, 4])
+    assert not [line for line in other.lines if line.get_label() == "guess"]
+    assert "One is right at 3 and 5. Other is right at 2 to 4." in style.description(page)
+    assert "right at none of them" in style.description(
+        plots.kernel_sizes(lengths, {"one": [1, 1, 1, 1]}, block=3)
+    )
 
 
 def test_recovered_gradient_leaves_out_errors_that_are_zero():
@@ -73,7 +127,9 @@ def test_after_the_step_two_names_point_to_two_arrays():
 DRAWN = {
     "checking_cost": ([10, 100], {"a": [1, 2], "b": [1, 3]}),
     "what_moves": ({"Z1": np.eye(3), "y_hat": np.ones((3, 1))},),
-    "detection": ([1, 0.1], {"a": [1, 0.5], "b": [1, 0]}, {"a": [1, 0.5], "b": [1, 0]}),
+    "detection": ([1, 0.1], *2 * [dict.fromkeys(RULES, [1, 0.5])]),
+    "kernel_sizes": ([2, 3], {"a": [1, 1e-9], "b": [1e-9, 1]}, 2),
+    "shifts_and_allowances": ({1: np.ones(3)}, dict.fromkeys(RULES, np.ones(3))),
     "recovered_gradient": ([0.1, 1], [1e-3, 1e-4]),
     "one_sample_nudged": ({"a": np.ones(3), "b": np.zeros(3)},),
     "two_names": (),
@@ -88,7 +144,7 @@ def test_series_differ_in_marker_and_colour_and_axes_are_labelled(name):
     for ax in [drawn] if isinstance(drawn, Axes) else drawn.axes:
         if not ax.axison:
             continue
-        assert ax.get_xlabel()
+        assert any(one.get_xlabel() for one in ax.get_shared_x_axes().get_siblings(ax))
         legend = ax.get_legend()
         handles = legend.legend_handles if legend else []
         looks = [(handle.get_marker(), handle.get_linestyle()) for handle in handles]

@@ -31,7 +31,8 @@ def faults(reference):
         yield "no author before a title in quotes or italics"
     if not re.search(r"\*[^*]+\*|arXiv:\d{4}\.\d{5}|Medium|technical report", reference):
         yield "nothing says where it appeared"
-    if re.search(r"\d-\d", re.sub(r"CMU-CS-88-162", "", reference)):
+    without_links = re.sub(r"\[doi:[^\]]+\]\([^)]+\)|\]\([^)]+\)|CMU-CS-88-162", "", reference)
+    if re.search(r"\d-\d", without_links):
         yield "a hyphen in a range of pages"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -24,6 +25,8 @@ from gradlab import validation
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CI = (ROOT / ".ci/run").read_text(encoding="utf-8")
+EVERYTHING = "@tests/everything"  # the options of a run of all there is, a line each
 PAGES = [
     path
     for path in (ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "notebooks").glob("*.md"))
@@ -206,9 +209,34 @@ def test_an_address_that_is_none_is_refused(url):
 def test_ci_runs_the_test_command_of_the_readme():
     section = README.split("## Run all the tests")[1]
     command = re.search(r"```sh\n(.*?)\n```", section, re.DOTALL)[1]
-    marker = re.search(r"grep -m 1 -F -- '([^']+)' README\.md", (ROOT / ".ci/run").read_text())[1]
+    marker = re.search(r"grep -m 1 -F -- '([^']+)' README\.md", CI)[1]
     assert command == next(line for line in README.splitlines() if marker in line)
-    assert command.endswith("python -m pytest")
+    assert command.endswith(f"python -m pytest {EVERYTHING}")
+    assert EVERYTHING in re.search(r"^colab\(\).*?^\}", CI, re.DOTALL | re.MULTILINE)[0]
+
+
+def test_every_other_way_runs_the_same_tests():
+    section = README.split("## Run all the tests")[1].split("\n## ")[0]
+    others = re.findall(r"^\| .* `(.*)` \|$", section, re.MULTILINE)
+    assert len(others) == 3
+    assert all(command.endswith(f"python -m pytest {EVERYTHING}") for command in others)
+
+
+def test_everything_is_the_notebooks_too_and_compares_every_output():
+    options = (ROOT / "tests/everything").read_text(encoding="utf-8").splitlines()
+    assert {"notebooks", "tests", "--nbval", "--nbval-current-env"} <= {*options}
+    assert "--nbval-lax" not in options
+
+
+def test_one_file_runs_with_pytest_alone():
+    """In an environment that has neither nbval nor xdist."""
+    hidden = "import sys; sys.modules |= dict.fromkeys(['nbval', 'xdist', 'hypothesis'])\n"
+    code = hidden + "import pytest; sys.exit(pytest.main(['tests/test_signatures.py']))"
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_example_of_the_readme_prints_what_stands_there():

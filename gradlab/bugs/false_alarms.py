@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab import mlp
+from gradlab import formats, mlp
 from gradlab.bugs.entry import FALSE_ALARM, Bug
 from gradlab.bugs.layers import OVERLAPPING, pooled
 from gradlab.bugs.networks import (
@@ -87,6 +87,21 @@ def single_precision_inside(seed: int) -> Problem:
         return loss({name: array.astype(np.float32) for name, array in params.items()})
 
     return Problem(casting_loss, params, COURSE.at(params, X, y).grads)
+
+
+def half_precision_backward(seed: int) -> Problem:
+    """A right backward pass in bfloat16, for a loss in float64: every product is rounded."""
+    params, X, y = draw(seed)
+    p, inputs, targets = (_bfloat16(part) for part in (params, {"X": X}, {"y": y}))
+    cache = {
+        name: formats.rounded(a, "bfloat16") for name, a in mlp.forward(p, inputs["X"])[1].items()
+    }
+    grads = mlp.backward(p, cache, targets["y"])
+    return Problem(mlp.loss_function(X, y), params, _bfloat16(grads))
+
+
+def _bfloat16(arrays: Params) -> Arrays:
+    return {name: formats.rounded(array, "bfloat16") for name, array in arrays.items()}
 
 
 def tiny_weights(params: Arrays, X: np.ndarray, y: np.ndarray) -> None:

@@ -22,6 +22,7 @@ SHAPES: Mapping[str, tuple[str, Callable[[int], Problem]]] = {
         "updated W2, rate 0.001",
         on(COURSE, partial(course.updated_w2, learning_rate=0.001)),
     ),
+    "coarse": ("right code, backward in bfloat16", false_alarms.half_precision_backward),
     "shifted": ("float32 inside the loss", false_alarms.single_precision_inside),
     "cliff": (
         "a ReLU 5e-6 from its kink",

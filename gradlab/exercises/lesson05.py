@@ -10,8 +10,19 @@ from typing import Any
 import numpy as np
 
 from gradlab.differences import relative_error
-from gradlab.exercises import exercise
-from gradlab.exercises.feedback import NotAttempted, Wrong, call, choice, number
+from gradlab.exercises import depth, exercise
+from gradlab.exercises.feedback import (
+    NotAttempted,
+    Wrong,
+    attempted,
+    blank,
+    call,
+    choice,
+    described,
+    number,
+    same_array,
+)
+from gradlab.exercises.trial import trial
 
 NORM = np.linalg.norm
 PARAMETERS = ("W1", "b1", "W2", "b2")
@@ -185,3 +196,282 @@ def _parameter(name: Any) -> str:
     """``W1`` for ``dW1``, as the code calls its gradient; what is neither is quoted as it stands."""
     short = name.strip().removeprefix("d") if isinstance(name, str) else ""
     return short if short in PARAMETERS else choice(name, PARAMETERS)
+
+
+# ------------------------------------------------------------------------------- the error bar
+
+Curve = Callable[[float], float]
+Bar = Callable[[Curve, float, float, float], float]
+
+
+def _central(f: Curve, x: float, step: float) -> float:
+    return (f(x + step) - f(x - step)) / (2 * step)
+
+
+def _change(f: Curve, x: float, eps: float) -> float:
+    return _central(f, x, 2 * eps) - _central(f, x, eps)
+
+
+# Bars that people draw, each with the sentence that helps.
+OTHER_BARS: dict[str, Bar] = {
+    "The noise is missing: where the curve is straight, your bar has no width at all.": (
+        lambda f, x, eps, noise: abs(_change(f, x, eps))
+    ),
+    "Only the noise is in it: at a large step the truncation error is far larger.": (
+        lambda f, x, eps, noise: noise / eps
+    ),
+    "abs is missing: where the curve bends the other way, your bar is too short.": (
+        lambda f, x, eps, noise: noise / eps + _change(f, x, eps)
+    ),
+    "Each of the two losses may be off by the noise, in opposite directions: together that is twice "
+    "the noise, over 2 eps.": lambda f, x, eps, noise: noise / (2 * eps) + abs(_change(f, x, eps)),
+    "Two losses off by the noise are twice the noise apart, but they are divided by 2 eps: that "
+    "leaves noise/eps.": lambda f, x, eps, noise: 2 * noise / eps + abs(_change(f, x, eps)),
+    "The noise is divided by the step, not multiplied: the smaller the step, the more it weighs.": (
+        lambda f, x, eps, noise: noise * eps + abs(_change(f, x, eps))
+    ),
+    "The noise of the losses is not yet that of the difference: it is divided by the step.": (
+        lambda f, x, eps, noise: noise + abs(_change(f, x, eps))
+    ),
+    "A third of the change is the truncation error itself, so the derivative would lie at the very "
+    "end of the bar. Take the whole change.": (
+        lambda f, x, eps, noise: noise / eps + abs(_change(f, x, eps)) / 3
+    ),
+    "From eps/2 to eps the difference changes by three quarters of its truncation error, which is "
+    "less than the error: go from eps to 2 eps.": (
+        lambda f, x, eps, noise: noise / eps + abs(_change(f, x, eps / 2))
+    ),
+    "The second difference has its points at 2 eps, so it is divided by 4 eps.": (
+        lambda f, x, eps, noise: (
+            noise / eps + abs(2 * _central(f, x, 2 * eps) - _central(f, x, eps))
+        )
+    ),
+    "Both parts may add up in the worst case: take their sum, not the root of their squares.": (
+        lambda f, x, eps, noise: math.hypot(noise / eps, _change(f, x, eps))
+    ),
+    "Both parts may add up in the worst case: take their sum, not the larger one.": (
+        lambda f, x, eps, noise: max(noise / eps, abs(_change(f, x, eps)))
+    ),
+    "That is the difference itself; its error bar is asked for.": (
+        lambda f, x, eps, noise: _central(f, x, eps)
+    ),
+    "The losses are subtracted and not divided by their distances: the bar is to have the units of "
+    "a slope.": (
+        lambda f, x, eps, noise: (
+            noise / eps + abs((f(x + 2 * eps) - f(x - 2 * eps)) - (f(x + eps) - f(x - eps)))
+        )
+    ),
+}
+
+# Cubics, so that every way to the same truncation error gives the same number: coefficients of x
+# to x**3, the point, the step and the noise. In the first the noise is the larger part, in the
+# second the truncation error, which the third has with the other sign.
+CUBICS = (
+    ((0.7, -0.3, 0.4), 0.25, 1e-2, 2e-6),
+    ((-1.1, 0.2, 0.9), -0.5, 1e-1, 1e-4),
+    ((0.4, 0.6, -0.8), 0.75, 5e-2, 2e-4),
+)
+
+
+def _right_bar(f: Curve, x: float, eps: float, noise: float) -> float:
+    return noise / eps + abs(_change(f, x, eps))
+
+
+@exercise("05_error_bar", "5.4 An error bar of your own")
+def judge_error_bar(answer: Any) -> str:
+    curves = [(_cubic(*factors), x, eps, noise) for factors, x, eps, noise in CUBICS]
+    values = [number(call(answer, *curve), "the error bar") for curve in curves]
+    if _bars_agree(values, _right_bar, curves):
+        return "And on both sides of the V it is wide enough: the noise rules on the left, the change on the right."
+    for sentence, bar in OTHER_BARS.items():
+        if _bars_agree(values, bar, curves):
+            raise Wrong(sentence)
+    if min(values) < 0:
+        raise Wrong("An error bar is a distance and never negative.")
+    (f, x, eps, noise), value = curves[0], values[0]
+    raise Wrong(
+        f"For a curve whose noise is {noise:g} you return {value:.4g} at eps = {eps:g}. There "
+        f"noise/eps is {noise / eps:.4g}, and from eps to 2 eps the difference changes by "
+        f"{abs(_change(f, x, eps)):.4g}."
+    )
+
+
+def _cubic(first: float, second: float, third: float) -> Curve:
+    def f(x: float) -> float:
+        return x * (first + x * (second + x * third))
+
+    return f
+
+
+def _bars_agree(values: list[float], bar: Bar, curves: list[tuple]) -> bool:
+    return all(
+        math.isclose(value, bar(*curve), rel_tol=1e-6)
+        for value, curve in zip(values, curves, strict=True)
+    )
+
+
+# ---------------------------------------------------------------------- a check, an empty page
+
+
+@exercise("05_gradient_check", "5.5 A check of your own")
+def judge_gradient_check(answer: Any) -> str:
+    return trial(answer)
+
+
+SIZES = ((2, 5, 1), (3, 4, 4, 2), (2, 3), (2, 4, 5, 4, 1))
+
+
+@exercise("05_any_depth", "5.6 An empty page")
+def judge_any_depth(answer: Any) -> str:
+    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+        raise Wrong(
+            f"Two functions are asked for, forward and backward; this is {described(answer)}."
+        )
+    forward, backward = map(attempted, answer)
+    caches = []
+    for seed, sizes in enumerate(SIZES):
+        stream = np.random.RandomState(seed)
+        X, y = stream.normal(size=(7, sizes[0])), stream.normal(size=(7, sizes[-1]))
+        params = depth.init_params(sizes, seed)
+        caches.append((sizes, params, _judge_forward(forward, params, X, sizes), X, y))
+    for sizes, params, cache, X, y in caches:
+        _judge_backward(backward, params, cache, X, y, sizes)
+    return "From one layer to four, every array is right: seven lines have become a loop."
+
+
+def _judge_forward(
+    forward: Any, params: depth.Params, X: np.ndarray, sizes: tuple[int, ...]
+) -> Any:
+    """Judge the predictions for a network; the learner's own cache."""
+    given = depth.forward(params, X)
+    try:
+        answer = call(forward, params, X)
+        if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+            raise Wrong(
+                f"forward returns two things, the predictions and whatever backward needs; this is "
+                f"{described(answer)}."
+            )
+        if blank(answer[0]):
+            raise NotAttempted("forward returns nothing so far.")
+        last, layers = given[-2], len(sizes) - 1
+        W, b = params[f"W{layers}"], params[f"b{layers}"]
+        mistakes = {
+            "The last layer is linear: no sigmoid there.": _sigmoid(given[-1]),
+            "The last layer has lost its bias.": last @ W,
+        }
+        if layers > 1:
+            straight = X
+            for layer in range(1, layers + 1):
+                straight = straight @ params[f"W{layer}"] + params[f"b{layer}"]
+            mistakes["The hidden layers want a sigmoid each."] = straight
+            mistakes["The biases of the hidden layers are missing."] = depth.forward(
+                {**params, **_zero_biases(params, layers)}, X
+            )[-1]
+        if layers > 2:
+            short = _sigmoid(X @ params["W1"] + params["b1"])
+            if short.shape[1] == W.shape[0]:
+                mistakes["The layers between the first and the last are skipped."] = short @ W + b
+        same_array(answer[0], given[-1], "y_hat", mistakes)
+    except Wrong as wrong:
+        raise Wrong(f"{_network_in_words(sizes)}: {_lower(str(wrong))}") from None
+    return answer[1]
+
+
+def _judge_backward(
+    backward: Any, params: depth.Params, cache: Any, X: np.ndarray, y: np.ndarray, sizes: tuple
+) -> None:
+    """Judge a gradient array by array, from the last layer to the first."""
+    truth = depth.backward(params, X, y)
+    layers = len(sizes) - 1
+    try:
+        grads = call(backward, params, cache, y)
+        if not isinstance(grads, dict):
+            raise Wrong(f"backward returns a dict of gradients; this is {described(grads)}.")
+        missing = [name for name in truth if name not in grads]
+        if missing:
+            raise Wrong(f"The dict has no {', '.join(missing)}.")
+        right: list[str] = []
+        for layer in range(layers, 0, -1):
+            for name in (f"W{layer}", f"b{layer}"):
+                _judge_gradient(grads[name], truth[name], name, params, X, y, right)
+                right.append(name)
+    except Wrong as wrong:
+        raise Wrong(f"{_network_in_words(sizes)}: {_lower(str(wrong))}") from None
+
+
+def _judge_gradient(
+    found: Any,
+    truth: np.ndarray,
+    name: str,
+    params: depth.Params,
+    X: np.ndarray,
+    y: np.ndarray,
+    right: list[str],
+) -> None:
+    layer = int(name[1:])
+    mistakes = {
+        "The 1/N of the mean is missing.": len(y) * truth,
+        "The 1/N of the mean stands there twice.": truth / len(y),
+    }
+    for sentence, slope in (
+        ("The slope of the sigmoid, H (1 - H), is missing on the way.", "none"),
+        (
+            "The slope H (1 - H) is taken of the layer before: it belongs to the layer itself.",
+            "before",
+        ),
+        ("The linear last layer has no H (1 - H).", "last"),
+    ):
+        wrong = _with_slope(params, X, y, slope).get(name)
+        if wrong is not None and wrong.shape == truth.shape and not np.allclose(wrong, truth):
+            mistakes[sentence] = wrong
+    try:
+        same_array(found, truth, f"d{name}", mistakes)
+    except Wrong as wrong:
+        if not right:
+            raise
+        behind = ", ".join(f"d{each}" for each in right)
+        where = (
+            f" Look at the step that carries the error signal back past W{layer + 1}."
+            if name[0] == "W"
+            else f" dW{layer} is right, so the error signal of this layer is."
+        )
+        raise Wrong(
+            f"{behind} {'is' if len(right) == 1 else 'are'} right. {wrong}{where}"
+        ) from None
+
+
+def _with_slope(params: depth.Params, X: np.ndarray, y: np.ndarray, slope: str) -> depth.Params:
+    """The gradient with a mistake in the slopes: left out, taken of the layer before, or once more."""
+    given = depth.forward(params, X)
+    upstream = (given[-1] - y) / len(y)
+    if slope == "last":
+        upstream = upstream * given[-1] * (1 - given[-1])
+    grads: depth.Params = {}
+    for layer in range(depth.layers(params), 0, -1):
+        if layer < depth.layers(params):
+            H = given[layer - 1] if slope == "before" else given[layer]
+            if H.shape != upstream.shape:
+                break
+            upstream = upstream if slope == "none" else upstream * H * (1 - H)
+        grads[f"W{layer}"] = given[layer - 1].T @ upstream
+        grads[f"b{layer}"] = np.sum(upstream, axis=0, keepdims=True)
+        upstream = upstream @ params[f"W{layer}"].T
+    return grads
+
+
+def _zero_biases(params: depth.Params, layers: int) -> depth.Params:
+    return {f"b{layer}": 0 * params[f"b{layer}"] for layer in range(1, layers)}
+
+
+def _sigmoid(z: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-z))
+
+
+def _network_in_words(sizes: tuple[int, ...]) -> str:
+    count = ("one layer", "two layers", "three layers", "four layers")[len(sizes) - 2]
+    return f"With {count}, {'-'.join(map(str, sizes))}"
+
+
+def _lower(sentence: str) -> str:
+    """With a small letter at its beginning, unless that is the name of an array."""
+    return sentence if sentence[1:2].isdigit() else sentence[:1].lower() + sentence[1:]

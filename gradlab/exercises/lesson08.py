@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from gradlab.bugs import networks
 from gradlab.exercises import exercise
-from gradlab.exercises.feedback import Wrong, attempted, call, described, number, same_array
+from gradlab.exercises.feedback import (
+    NotAttempted,
+    Wrong,
+    attempted,
+    call,
+    described,
+    number,
+    same_array,
+)
 
 MOST_QUESTIONS = 10_000  # a search that asks more than this would go on for ever
 
@@ -199,3 +209,96 @@ def _judge_culprit(found: Any, interview: Interview) -> None:
     if entry in range(n):
         raise Wrong(f"{where}, which your questions rule out. Where is the culprit after a True?")
     raise Wrong(f"{where}. Follow low and high by hand for 8 entries.")
+
+
+BLOCK, MOST_LENGTHS, LONGEST = 32, 3, 100_000
+
+
+@exercise("08_lengths", "8.4 Choose the lengths")
+def judge_lengths(answer: Any) -> str:
+    lengths = _read_lengths(attempted(answer))
+    missed = [
+        mistake for mistake, kernel in KERNELS.items() if all(_right_at(kernel, n) for n in lengths)
+    ]
+    if missed:
+        at = " and ".join(filter(None, [", ".join(map(str, lengths[:-1])), str(lengths[-1])]))
+        more = len(missed) - 1
+        others = f", and so {'is 1' if more == 1 else f'are {more}'} more" if more else ""
+        raise Wrong(f"At {at} the kernel that {missed[0]} is right{others}.")
+    return (
+        "Each of the six fails at one of these lengths: the last block full and not full, more than "
+        "one block, and less than one."
+    )
+
+
+def _read_lengths(answer: Any) -> list[int]:
+    try:
+        given = np.asarray(list(answer) if isinstance(answer, set) else answer)
+    except ValueError:
+        raise Wrong(f"A few lengths are asked for, such as (5, 64); this is {described(answer)}.") from None  # fmt: skip
+    if given.size == 0 or (given.dtype == object and any(part is ... for part in given.flat)):
+        raise NotAttempted
+    if given.dtype.kind not in "iuf" or given.ndim > 1 or not np.all(given == np.round(given)):
+        raise Wrong(f"Lengths are whole numbers, such as (5, 64); this is {described(answer)}.")
+    lengths = [int(length) for length in np.atleast_1d(given)]
+    if len(lengths) > MOST_LENGTHS:
+        raise Wrong(f"These are {len(lengths)} lengths; {MOST_LENGTHS} are enough.")
+    if min(lengths) < 1:
+        raise Wrong(f"An input has at least one entry; {min(lengths)} is no length.")
+    if max(lengths) > LONGEST:
+        raise Wrong(
+            f"{max(lengths):,} is long for a check, and blocks of {BLOCK} show all at less."
+        )
+    return lengths
+
+
+def _right_at(kernel: Callable[[np.ndarray, np.ndarray], np.ndarray], length: int) -> bool:
+    rng = np.random.RandomState(length)
+    dp, p = rng.normal(size=length), networks.softmax(rng.normal(size=(1, length)))[0]
+    return np.allclose(kernel(dp, p), p * (dp - p @ dp), rtol=0, atol=1e-12)
+
+
+def _backward(dp: np.ndarray, p: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """The backward pass of a softmax, of the entries in use; the others stay zero."""
+    return np.where(used, p * (dp - (p * used) @ dp), 0)
+
+
+def _tail_left_out(dp: np.ndarray, p: np.ndarray) -> np.ndarray:
+    return _backward(dp, p, np.arange(len(p)) < len(p) // BLOCK * BLOCK)
+
+
+def _sum_overwritten(dp: np.ndarray, p: np.ndarray) -> np.ndarray:
+    last = (len(p) - 1) // BLOCK * BLOCK
+    return p * (dp - p[last:] @ dp[last:])
+
+
+def _single_entry_left_out(dp: np.ndarray, p: np.ndarray) -> np.ndarray:
+    blocks = len(range(0, len(p) - 1, BLOCK))
+    return _backward(dp, p, np.arange(len(p)) < blocks * BLOCK)
+
+
+def _full_tail_taken_for_none(dp: np.ndarray, p: np.ndarray) -> np.ndarray:
+    last = (len(p) - 1) // BLOCK * BLOCK
+    return _backward(dp, p, np.arange(len(p)) < last + len(p) % BLOCK)
+
+
+def _steps_of_four(dp: np.ndarray, p: np.ndarray) -> np.ndarray:
+    return _backward(dp, p, np.arange(len(p)) < len(p) // 4 * 4)
+
+
+def _padded_with_ones(dp: np.ndarray, p: np.ndarray) -> np.ndarray:
+    padding = max(BLOCK - len(p), 0)
+    return p * (dp - (p @ dp + padding))
+
+
+# What each does with an input, and hence at which lengths it is right, is the exercise.
+KERNELS = {
+    "rounds the number of blocks down": _tail_left_out,
+    "overwrites its sum over the blocks where it should add to it": _sum_overwritten,
+    "forgets a last block that holds a single entry": _single_entry_left_out,
+    "takes n % block for the length of the last block, even where that is 0": (
+        _full_tail_taken_for_none
+    ),
+    "takes four entries at a time, and drops the rest": _steps_of_four,
+    "fills up its first block with ones if the input is too short for it": _padded_with_ones,
+}

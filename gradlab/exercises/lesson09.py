@@ -263,3 +263,61 @@ def _softmax_gradient(Z: np.ndarray, labels: np.ndarray) -> np.ndarray:
     P = softmax(Z)
     P[np.arange(len(Z)), labels] -= 1
     return P / len(Z)
+
+
+OUTPUTS = 7
+
+
+@exercise("09_factor", "9.4 By which factor?")
+def judge_factor(answer: Any) -> str:
+    if isinstance(answer, np.ndarray) and answer.size > 1:
+        raise Wrong("That is one factor for each entry; they are all alike, so give one of them.")
+    value = number(answer, "the factor")
+    if np.isclose(value, OUTPUTS, rtol=1e-4):
+        return (
+            "Seven times with seven outputs: the loss is averaged over the outputs too, and the "
+            "gradient is not."
+        )
+    if np.isclose(value, 1, rtol=1e-4) and np.isclose(scikit_learn_s_factor(), 1, rtol=1e-4):
+        return "Your scikit-learn has been mended: its gradient is that of its own loss."
+    mistakes = {
+        "That is the factor with two outputs; ask with seven.": 2,
+        "That is the numeric gradient over scikit-learn's: turn it round.": 1 / OUTPUTS,
+        "A factor of 1 is a right gradient. Is an array divided by itself, or asked with one "
+        "output?": 1,
+        "That is the relative error, |a - n| / (|a| + |n|); the factor is a / n.": (
+            (OUTPUTS - 1) / (OUTPUTS + 1)
+        ),
+        "That is by how much the gradient is larger, (a - n) / n; the factor is a / n.": OUTPUTS
+        - 1,
+        "That is the number of samples, by which both of them divide.": SAMPLES,
+        "That is the sum over the outputs of b2; they are all alike, so take the mean.": OUTPUTS**2,
+        "The size is right, and the sign is not: a step goes down, against the gradient.": -OUTPUTS,
+    }
+    for sentence, wrong in mistakes.items():
+        if np.isclose(value, wrong, rtol=1e-4):
+            raise Wrong(sentence)
+    raise Wrong(
+        f"{value:.4g} is not it. Divide an array of grads by the same array of "
+        f"numerical_gradient(own_loss, params), for a problem with seven outputs."
+    )
+
+
+def scikit_learn_s_factor(outputs: int = OUTPUTS) -> float:
+    """By how much the gradient of the installed MLPRegressor exceeds that of its own loss."""
+    from sklearn.neural_network import MLPRegressor
+
+    X, Y = np.zeros((SAMPLES, 2)), np.ones((SAMPLES, outputs)).squeeze()
+    sgd = {"solver": "sgd", "momentum": 0, "learning_rate_init": 1, "batch_size": SAMPLES}
+    model = MLPRegressor(hidden_layer_sizes=1, alpha=0, random_state=0, **sgd)
+    model.partial_fit(X, Y)
+    weights, bias = model.coefs_[-1], model.intercepts_[-1]
+
+    def loss_at(prediction: float) -> float:
+        weights[...], bias[...] = 0, prediction
+        model.partial_fit(X, Y)  # sets loss_ to the loss before its step
+        return model.loss_
+
+    slope = (loss_at(0.5) - loss_at(-0.5)) / outputs  # a parabola: exact, and alike in each output
+    loss_at(0)
+    return float(-bias[0] / slope)

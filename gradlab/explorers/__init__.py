@@ -8,6 +8,7 @@ validation.require_installed("gradlab.explorers", "matplotlib", "ipywidgets")
 
 from gradlab.explorers.direction import direction_explorer
 from gradlab.explorers.epsilon import epsilon_explorer
+from gradlab.explorers.error_bars import error_bar_explorer
 from gradlab.explorers.fingerprint import fingerprint_explorer
 from gradlab.explorers.floats import float_explorer
 from gradlab.explorers.network import network_explorer
@@ -17,6 +18,7 @@ from gradlab.explorers.training import training_explorer
 __all__ = [
     "direction_explorer",
     "epsilon_explorer",
+    "error_bar_explorer",
     "fingerprint_explorer",
     "float_explorer",
     "network_explorer",

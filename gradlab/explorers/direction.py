@@ -17,7 +17,7 @@ from gradlab.plots import style
 __all__ = ["direction_explorer"]
 
 ERRORS = np.logspace(-12, 1, 53)  # of one entry, in units of the rms gradient
-COUNTS = (1, 2, 3, 5, 10, 20, 50, 100)
+COUNTS = (1, 2, 3, 5, 10, 20, 50, 100, 200)
 HIDDEN = {21: 5, 201: 50, 2001: 500}  # hidden units by the number of parameters
 DRAWN = {21: 4000, 201: 2000, 2001: 400}  # directions, as many as a blink of an eye allows
 RULES = {"error bar of the noise": None, "cutoff 1e-7": 1e-7, "cutoff 1e-3": 1e-3}
@@ -42,7 +42,7 @@ def direction_explorer(dpi: float = DPI) -> Explorer:
     return Explorer(
         _DirectionScene(dpi),
         controls,
-        task="plant an error of 1e-5 and find out how many directions each rule needs to be nearly "
+        task="plant an error of 1e-3 and find out how many directions each rule needs to be nearly "
         "sure of it. What does a network ten times as large do to the three?",
         alt="The chance that one random direction finds one wrong entry, against the size of its "
         "error relative to the rms gradient: three curves rise from 0 to 1. The rule with an error "

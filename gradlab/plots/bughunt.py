@@ -13,7 +13,7 @@ from matplotlib.colors import LogNorm
 
 from gradlab.plots import style
 
-__all__ = ["blind_spots", "fingerprint_shapes", "fingerprints"]
+__all__ = ["blind_spots", "fingerprint_shapes", "fingerprints", "witnesses"]
 
 FOUND = {
     "caught": {"symbol": "●", "color": style.BLUE, "shade": "#D6E8F4"},
@@ -79,27 +79,39 @@ def fingerprint_shapes(
     steps
         (E,) the steps.
     curves
-        For the name of each shape: what has it, and its errors (E,). Six of them fill the page.
+        For the name of each shape: what has it, and its errors (E,).
     reference
         (E,) the errors of right code.
 
     Returns
     -------
-    (rows, 3) array of axes
+    (rows, columns) array of axes
+        Three to a row; four, if that leaves fewer of them empty.
     """
-    rows = -(-len(curves) // 3)
-    _, panels = style.figure(8.4, 2.9 * rows, rows, 3, sharex=True, sharey=True)
+    columns = min((3, 4), key=lambda width: -len(curves) % width)
+    rows = -(-len(curves) // columns)
+    _, panels = style.figure(
+        (2.8 if columns == 3 else 2.45) * columns,
+        2.9 * rows,
+        rows,
+        columns,
+        sharex=True,
+        sharey=True,
+    )
     panels = np.atleast_2d(panels)
+    for empty in panels.flat[len(curves) :]:
+        empty.set_axis_off()
     for ax, (shape, (who, errors)) in zip(panels.flat, curves.items(), strict=False):
         if errors is not reference:
             ax.loglog(steps, reference, color="#B5B5B5", linewidth=4, label="right code")
         ax.loglog(steps, errors, color=style.BLUE, marker="o", markersize=4, linewidth=1.5)
         ax.set_title(f"{shape}\n", fontweight="bold")
-        ax.text(0.5, 1.03, who, transform=ax.transAxes, ha="center", fontsize=10.5)
+        ax.text(0.5, 1.03, who, transform=ax.transAxes, ha="center", fontsize=9.5)
         ax.set(ylim=(1e-12, 3), yticks=[1e-12, 1e-9, 1e-6, 1e-3, 1], xticks=[1e-9, 1e-6, 1e-3, 1])
         ax.tick_params(which="minor", length=0)
-    for ax in panels[-1]:
+    for ax in panels.flat[len(curves) - columns : len(curves)]:
         ax.set_xlabel("step ε")
+        ax.tick_params(labelbottom=True)
     for ax in panels[:, 0]:
         ax.set_ylabel("relative error")
     if len(curves) > 1:
@@ -152,6 +164,43 @@ def blind_spots(
     )
     style.describe(
         ax, f"{len(found)} bugs in {len(settings)} settings of the check. {'; '.join(told)}."
+    )
+    return ax
+
+
+@style.house_style()
+def witnesses(found: Mapping[str, tuple[float, float]], ax: Axes | None = None) -> Axes:
+    """What gives away each program that passes every check: two dots to a row, wrong and right.
+
+    Parameters
+    ----------
+    found
+        For each program, by title: what its witness measures in the code with the mistake, and in
+        the code without.
+    ax
+        Where to draw; by default on a new figure.
+    """
+    ax = style.axes_or_new(ax, 8.4, 1.3 + 0.36 * len(found))
+    floor = 1e-3  # a logarithmic axis has no place for 0, nor for what is 0 but for rounding
+    looks = (
+        {"marker": "X", "color": style.VERMILION, "label": "with the mistake"},
+        {"marker": "o", "color": style.BLUE, "label": "without"},
+    )
+    rows = np.arange(len(found))
+    ends = np.clip(np.array(list(found.values()), dtype=float), floor, None)
+    ax.hlines(rows, ends.min(axis=1), ends.max(axis=1), color="#B5B5B5", linewidth=2)
+    for values, look in zip(ends.T, looks, strict=True):
+        ax.plot(values, rows, linestyle="none", markersize=9, **look)
+    ax.set_xscale("log")
+    ticks = [floor, 1e-2, 1e-1, 1, 10]
+    ax.set_xticks(ticks, ["0", *(f"{tick:g}" for tick in ticks[1:])])
+    ax.tick_params(which="minor", length=0)
+    ax.set(yticks=rows, yticklabels=list(found), ylim=(len(found) - 0.4, -0.6))
+    ax.set_xlabel("what the witness of each row measures")
+    ax.legend(loc="upper left", bbox_to_anchor=(0, 1.13), ncols=2, frameon=False)
+    told = "; ".join(f"{title}: {a:.2g} and {b:.2g}" for title, (a, b) in found.items())
+    style.describe(
+        ax, f"For each program that passes every check, two measurements, with and without: {told}."
     )
     return ax
 

@@ -302,9 +302,10 @@ def error_bands(
     ax.set(xlabel="relative error", yticks=rows, yticklabels=errors, ylim=(len(errors) - 0.5, -0.5))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     rows_in_words = [
-        f"{name} around {style.decade(float(np.median(values)))}"
+        f"{name} mostly between 1e{decade:d} and 1e{decade + 1:d}"
         for name, values in errors.items()
-        if np.median(values) > 0
+        if (median := float(np.median(values))) > 0
+        for decade in [int(np.floor(np.log10(median)))]
     ]
     beside = f" Beside them one value each, {marked_as}." if marked else ""
     style.describe(
@@ -316,7 +317,9 @@ def error_bands(
 
 
 @style.house_style()
-def error_while_filling(errors: Sequence[float], name: str, ax: Axes | None = None) -> Axes:
+def error_while_filling(
+    errors: Sequence[float], name: str, cutoff: float | None = None, ax: Axes | None = None
+) -> Axes:
     """The relative error of an array that is still being filled, after each entry.
 
     Parameters
@@ -325,23 +328,31 @@ def error_while_filling(errors: Sequence[float], name: str, ax: Axes | None = No
         After the first entry, after the second …
     name
         Of the array.
+    cutoff
+        The relative error at which a check is said to fail; drawn as a line.
     ax
         Where to draw; by default on a new figure.
     """
-    ax = style.axes_or_new(ax, height=3)
+    ax = style.axes_or_new(ax, height=3.4)
     counts = np.arange(1, len(errors) + 1)
-    ax.plot(counts, errors, **style.SERIES[0])
+    ax.semilogy(counts, _visible(errors), **style.SERIES[0])
+    if cutoff is not None:
+        ax.axhline(cutoff, color=style.BLACK, linestyle="--", label=f"cutoff {cutoff:g}")
+        ax.legend(loc="lower left")
     ax.set(
         xlabel=f"entries of {name} filled so far",
         ylabel="relative error printed",
         xticks=counts,
-        ylim=(-0.05, 1.05),
+        ylim=(None, 5),
     )
+    *filling, full = errors
+    below = "" if cutoff is None else f", {'below' if full < cutoff else 'above'} the cutoff"
     style.describe(
         ax,
-        f"The relative error printed after each of the {len(errors)} entries of {name}: "
-        f"{errors[0]:.1g} after the first, {errors[-2]:.1g} before the last, and "
-        f"{style.decade(max(errors[-1], 1e-300))} after it.",
+        f"The relative error printed after each of the {len(errors)} entries of {name}, on a "
+        f"logarithmic axis: {filling[0]:.1g} after the first, {filling[-1]:.1g} after the last but "
+        f"one, and then a fall of {'many decades' if full < 1e-4 * filling[-1] else 'little'} to the "
+        f"last{below}.",
     )
     return ax
 
@@ -350,7 +361,7 @@ def error_while_filling(errors: Sequence[float], name: str, ax: Axes | None = No
 def taylor_remainders(
     steps: np.ndarray, remainders: Mapping[str, Sequence[float]], ax: Axes | None = None
 ) -> Axes:
-    """What the linear prediction leaves over, against the step, beside lines of slope 1 and 2.
+    """What the linear prediction leaves over, against the step, with its slopes written on it.
 
     Parameters
     ----------
@@ -365,18 +376,36 @@ def taylor_remainders(
     for (name, values), look in zip(remainders.items(), style.SERIES, strict=False):
         ax.loglog(steps, _visible(values), **look, linewidth=1.3, markersize=5, label=name)
     top = max(np.max(values) for values in remainders.values())
-    middle = np.sqrt(steps[0] * steps[-1])
-    for power, dash in ((1, "-"), (2, "--")):
-        line = 10 * top * middle / steps[-1] * (steps / middle) ** power
-        ax.loglog(
-            steps, line, color=style.GREY, linestyle=dash, linewidth=1, label=f"slope {power}"
-        )
+    written: list[float] = []  # heights of the slopes on the right, where curves may coincide
+    for values in remainders.values():
+        left, right = (np.asarray(values)[piece] for piece in (slice(1, 4), slice(-5, -2)))
+        _write_slope(ax, steps[1:4], left)
+        if all(abs(np.log10(right[-1] / height)) > 0.3 for height in written):
+            _write_slope(ax, steps[-5:-2], right)
+            written.append(right[-1])
     bottom = min(np.nanmin(_visible(values)) for values in remainders.values())
     ax.set(xlabel="step h", ylabel="remainder", ylim=(bottom / 10, 30 * top))
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     told = (_slopes_in_words(name, steps, values) for name, values in remainders.items())
     style.describe(ax, f"Taylor remainders against the step on logarithmic axes. {' '.join(told)}")
     return ax
+
+
+def _write_slope(ax: Axes, steps: np.ndarray, remainders: np.ndarray) -> None:
+    """A short line just below a stretch of a curve, of the whole-numbered slope that it has."""
+    if len(steps) < 2 or not (remainders > 0).all():
+        return
+    heights, places = np.log10(remainders), np.log10(steps)
+    slope = round(float(np.polyfit(places, heights, 1)[0]))
+    below = 10 ** (heights.mean() - 0.55 + slope * (places[[0, -1]] - places.mean()))
+    ax.loglog(steps[[0, -1]], below, color=style.GREY, linewidth=1, label=f"_slope {slope}")
+    ax.annotate(
+        f"slope {slope}",
+        (steps[-1], below[-1]),
+        xytext=(4, -9),
+        textcoords="offset points",
+        fontsize=9,
+    )
 
 
 def _slopes_in_words(name: str, steps: np.ndarray, remainders: Sequence[float]) -> str:

@@ -18,7 +18,6 @@ from gradlab.plots import style
 
 __all__ = [
     "checking_cost",
-    "detection",
     "one_sample_nudged",
     "recovered_gradient",
     "two_names",
@@ -117,61 +116,6 @@ def _cell(row: int, column: int, moved: bool) -> Rectangle:
     if moved:
         look = {"facecolor": style.VERMILION, "hatch": "///"}
     return Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, edgecolor="white", **look)
-
-
-@style.house_style()
-def detection(
-    sizes: Sequence[float],
-    found: Mapping[str, Sequence[float]],
-    predicted: Mapping[str, Sequence[float]],
-    ax: Axes | None = None,
-) -> Axes:
-    """How often a check along one random direction notices an error in one entry.
-
-    Parameters
-    ----------
-    sizes
-        (n,) planted errors, in units of the root mean square entry of the gradient.
-    found
-        For each rule, (n,) shares of the trials in which it raised the alarm, from 0 to 1.
-    predicted
-        For each rule, (n,) probabilities of an alarm.
-    ax
-        Where to draw; by default on a new figure.
-    """
-    ax = style.axes_or_new(ax, 7, 4)
-    for name, look in zip(found, style.SERIES, strict=False):
-        ax.plot(sizes, 100 * np.asarray(found[name]), look["marker"], color=look["color"])
-        ax.plot(
-            sizes,
-            100 * np.asarray(predicted[name]),
-            color=look["color"],
-            linestyle=look["linestyle"],
-            linewidth=1.2,
-        )
-        ax.plot([], [], **{**look, "linewidth": 1.2}, label=name)
-    ax.set(
-        xscale="log",
-        ylim=(-4, 104),
-        xlabel="error in one entry / root mean square entry of the gradient",
-        ylabel="trials in which it is noticed (%)",
-    )
-    ax.legend(loc="center", bbox_to_anchor=(0.6, 0.5), title="markers: measured\nlines: predicted")
-    told = (_half_in_words(name, sizes, chances) for name, chances in predicted.items())
-    style.describe(
-        ax,
-        f"How many directions notice an error in one entry, against its size, measured and "
-        f"predicted: {style.listed(told)}.",
-    )
-    return ax
-
-
-def _half_in_words(name: str, sizes: Sequence[float], chances: Sequence[float]) -> str:
-    """The size from which on a rule notices every second error."""
-    enough = [size for size, chance in zip(sizes, chances, strict=True) if chance >= 0.5]
-    if not enough:
-        return f"{name} never notices half of them"
-    return f"{name} notices half of them from a size of about {style.decade(min(enough))} on"
 
 
 @style.house_style()
