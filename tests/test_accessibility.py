@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 import gradlab
-from gradlab import mlp, plots
+from gradlab import explorers, mlp, plots
 from gradlab.plots import heatmap, network
 
 X, y = gradlab.paraboloid()
@@ -194,7 +194,15 @@ FIGURES = {
     "weight_histograms": lambda: plots.weight_histograms({"a": X, "b": y}),
 }
 MATRICES = {"blind_spots", "fingerprints", "heat_map", "what_moves"}  # see the signs in their cells
-TOOLS = {"describe", "description", "figure", "house_style", "method_name", "png", "show"}
+TOOLS = {
+    "describe",
+    "description",
+    "figure",
+    "house_style",
+    "method_name",
+    "png",
+    "show",
+}
 
 
 def axes_of(drawn):
@@ -264,6 +272,30 @@ def test_series_that_differ_by_colour_alone_are_noticed(monkeypatch):
     two = {"a": RUNS["a"], "b": RUNS["b"]}
     assert list(alike(plots.training_curves(two)))
     assert list(alike(plots.weight_histograms(two)))
+
+
+def contrast(colour, alpha=1.0):
+    """Of a line with the white page behind it, as WCAG 2 defines it; 3 is what 1.4.11 asks."""
+    channels = 1 - (1 - np.array(to_rgb(colour))) * (1 if alpha is None else alpha)
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05)
+
+
+def faint_lines(page):
+    for ax in page.axes:
+        for line in ax.lines:
+            on_a_map = any(image.get_visible() for image in ax.images)
+            if line.get_linestyle() != "None" and not on_a_map:
+                if contrast(line.get_color(), line.get_alpha()) < 3:
+                    yield line.get_label(), line.get_color()
+
+
+@pytest.mark.parametrize("name", [*FIGURES, *explorers.__all__])
+def test_no_line_is_fainter_than_3_to_1(name):
+    page = page_of(FIGURES[name]()) if name in FIGURES else getattr(explorers, name)().scene.figure
+    assert list(faint_lines(page)) == []
+    assert contrast("white") == 1 and round(contrast("black")) == 21
+    assert contrast("#E69F00") < 3 < min(contrast(look["color"]) for look in plots.SERIES)
 
 
 def test_values_and_gradients_flow_along_different_dashes():

@@ -38,6 +38,7 @@ from gradlab.explorers import (
     secant,
     training,
 )
+from gradlab.explorers.frame import rough
 from gradlab.plots import style
 
 NAMES = sorted(explorers.__all__)
@@ -247,6 +248,11 @@ def test_epsilon_keeps_the_best_step_to_itself_until_it_is_asked():
     assert "Central: least error" in words(explorer)
     assert "decades too large" in words(explorer)
     data = epsilon._curve(0)
+    for away, said in ((4, "1 decade too large"), (5, "1.25 decades too large")):
+        explorer.controls["step"].value = int(np.argmin(data.errors["central"])) + away
+        assert f"Yours is {said}" in words(explorer)
+    explorer.controls["step"].value = 0
+    assert re.search(r"decades too small: \d\.\de\d+ times that error", words(explorer))
     explorer.controls["step"].value = int(np.argmin(data.errors["central"]))
     assert re.search(r"Central: [^.]*[^C]*That is where you are", words(explorer))
 
@@ -329,9 +335,32 @@ def test_central_secant_is_exact_along_an_output_weight():
     assert float(re.search(r"error ([\d.e+-]+\d)", words(explorer))[1]) < 1e-12
 
 
-@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def lands(kind, numbers):
+    """Those numbers as stored in a format that NumPy or ml_dtypes has."""
+    return np.asarray(numbers, dtype=float).astype(kind).astype(float)
+
+
+KINDS = {"float16": np.float16, "float32": np.float32, "float64": np.float64}
+
+
+@pytest.mark.parametrize("name", floats.TYPES)
+def test_floats_are_rounded_as_the_format_rounds(name):
+    kind = KINDS.get(name) or pytest.importorskip("ml_dtypes").bfloat16
+    stream = np.random.RandomState(0)
+    numbers = stream.normal(size=4000) * 10.0 ** stream.uniform(-9, 3, 4000)
+    ties = lands(kind, numbers) * (1 + 0.5 ** floats.TYPES[name].digits)
+    for values in (numbers, ties, np.zeros(1), np.ones(1)):
+        np.testing.assert_array_equal(floats.TYPES[name].rounded(values), lands(kind, values))
+    for value in (1.0, 0.001, 100.0, 0.75):
+        stored = lands(kind, [value])[0]
+        above = floats.TYPES[name].spacing(stored)
+        assert above == float(np.spacing(np.asarray(stored).astype(kind)))
+
+
+@pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("theta", floats.THETAS)
-def test_floats_neighbours_are_all_the_numbers_there_are(kind, theta):
+def test_floats_neighbours_are_all_the_numbers_there_are(name, theta):
+    kind = KINDS[name]
     center = kind(theta)
     reach = 9 * float(np.spacing(center))
     number, expected = center, []
@@ -342,10 +371,14 @@ def test_floats_neighbours_are_all_the_numbers_there_are(kind, theta):
     while float(number) - float(center) <= reach:
         expected.append(float(number) - float(center))
         number = np.nextafter(number, kind(np.inf))
-    np.testing.assert_array_equal(floats._neighbours(center, reach), expected)
+    found = floats._neighbours(floats.TYPES[name], float(center), reach)
+    np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("precision, lost", [("float32", 2e-8), ("float64", 3e-17)])
+@pytest.mark.parametrize(
+    "precision, lost",
+    [("float32", 2e-8), ("float64", 3e-17), ("float16", 2e-4), ("bfloat16", 1.9e-3)],
+)
 def test_floats_lose_a_step_that_is_too_small(precision, lost):
     explorer = make("float_explorer")
     explorer.controls["precision"].value = precision
@@ -354,6 +387,21 @@ def test_floats_lose_a_step_that_is_too_small(precision, lost):
     assert "both stored as θ" in words(explorer)
     step.value = int(np.searchsorted(floats.EPS, 8 * lost))
     assert "error of" in words(explorer)
+
+
+def test_floats_say_which_side_is_lost():
+    explorer = make("float_explorer")
+    explorer.controls["precision"].value = "float64"
+    explorer.controls["step"].value = int(np.argmin(np.abs(floats.EPS - 5.6e-17)))
+    assert "2ε = 1.125e-16" in words(explorer)
+    assert "θ + ε is stored as θ itself, θ − ε is not." in words(explorer)
+
+
+def test_floats_step_of_1e_4_is_lost_in_bfloat16():
+    explorer = make("float_explorer")
+    explorer.controls["precision"].value = "bfloat16"
+    explorer.controls["step"].value = int(np.argmin(np.abs(floats.EPS - 1e-4)))
+    assert "both stored as θ" in words(explorer)
 
 
 def test_network_shows_the_networks_own_output():
@@ -369,10 +417,9 @@ def test_network_shows_the_networks_own_output():
 
 def test_network_names_its_hidden_units_as_the_figure_of_notebook_02_does():
     maps = plots.hidden_units(mlp.init_params(seed=0)).axes[:5]
-    columns = [ax.get_title().partition(", W2")[0] for ax in maps]
     labels = [text.get_text() for text in make("network_explorer").scene.weights]
-    assert columns == [label.partition(" ×")[0] for label in labels]
-    assert columns[0] == "H[:, 0]"
+    assert [ax.get_title() for ax in maps] == labels
+    assert labels[0] == f"H[:, 0] × {mlp.init_params(seed=0)['W2'][0, 0]:.2f}"
 
 
 def test_network_scale_says_what_saturation_does():
@@ -436,6 +483,63 @@ def test_fingerprint_has_something_to_say_for_the_whole_menu(recwarn):
     assert not shown(recwarn)
 
 
+@pytest.mark.parametrize("bug", ["factor_two", "relu_kink", "bias_through_inputs"])
+@pytest.mark.parametrize("setting", ["ordinary", "hiding"])
+def test_fingerprint_tells_the_checks_own_verdict(bug, setting):
+    from gradlab import check_gradients
+    from gradlab.bugs import CATALOGUE
+
+    entry = CATALOGUE.get(bug) or next(b for b in CATALOGUE.values() if "kink" in b.verdict)
+    explorer = make("fingerprint_explorer")
+    for seed in (0, 21, 60):
+        said = explorer.scene.update(entry.name, setting, seed)
+        where = setting if setting in entry.settings else "ordinary"
+        verdict = check_gradients(*entry.problem(seed, where)).verdict
+        assert said.endswith(f"check_gradients says: {verdict}.")
+
+
+def test_fingerprint_crosses_no_entry_of_right_code():
+    """With a cutoff for single entries it once did, where an entry is nearly zero."""
+    scene = make("fingerprint_explorer").scene
+    for seed in (0, 33, 78):
+        scene.update(fingerprint.RIGHT, "ordinary", seed)
+        assert len(scene.crosses.get_xdata()) == 0
+    scene.update("wrong_sign", "ordinary", 33)
+    assert len(scene.crosses.get_xdata()) == 21
+
+
+def test_a_legend_lists_what_is_drawn_and_nothing_else():
+    scene = make("epsilon_explorer").scene
+
+    def listed():
+        return [text.get_text() for _, _, text in scene.key_of.rows if text.get_visible()]
+
+    ticks = {method: method == "central4" for method in epsilon.METHODS}
+    scene.update(10, 0, True, False, **ticks)
+    assert listed() == ["central, 4th order"]
+    assert scene.about.get_text()
+    scene.update(10, 0, False, False, **dict.fromkeys(epsilon.METHODS, False))
+    assert listed() == [] and not scene.about.get_text()
+    scene = make("secant_explorer").scene
+    scene.update(0, "central", "W1[1, 1]")
+    assert listed() == ["secant, central difference", "tangent, by backpropagation", "loss"]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (1.26, "1.3"),
+        (14.2, "14"),
+        (2345, "2,300"),
+        (20223791025, "2.0e10"),
+        (0.5, "0.5"),
+        (99999, "100,000"),
+    ],
+)
+def test_a_rough_number_has_two_digits(value, said):
+    assert rough(value) == said
+
+
 def test_fingerprint_of_a_random_loss_never_comes_near():
     """Evaluated as one stack it would draw its mask once, and look reproducible."""
     (given, swept), *_ = fingerprint._gradients("random_forward", "ordinary", 0).values()
@@ -471,7 +575,7 @@ def test_alt_must_be_a_sentence():
 
 
 def test_series_in_a_picture_differ_in_more_than_colour():
-    for series in (epsilon.style.METHODS, training.SERIES, floats.SERIES):
+    for series in (style.METHODS, training.SERIES, style.FORMATS, style.RULES):
         for key in ("color", "marker", "linestyle"):
             assert len({str(look[key]) for look in series.values()}) == len(series)
     assert style.SERIES[0]["color"] != style.SERIES[1]["color"]

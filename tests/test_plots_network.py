@@ -152,7 +152,7 @@ def test_a_map_for_each_unit_and_one_for_the_output(hidden):
     shown = [ax for ax in plots.hidden_units(params).axes if ax.get_visible()]
     titles = [ax.get_title() for ax in shown]
     assert len(titles) == hidden + 1
-    assert titles[0] == f"H[:, 0], W2 = {params['W2'][0, 0]:+.2f}"
+    assert titles[0] == f"H[:, 0] × {params['W2'][0, 0]:.2f}"
     assert titles[-1] == "y_hat"
 
 

@@ -144,7 +144,7 @@ class _DirectionScene(Scene):
         self.title = self.moving(ax.text(0, 1.12, "", transform=ax.transAxes, fontsize=13))
         self.chosen = self.moving(ax.axvline(1, color=style.GREY, linewidth=1.5))
         self.predicted, self.measured, self.here, samples = {}, {}, {}, []
-        for rule, series in zip(RULES, style.SERIES, strict=False):
+        for rule, series in style.RULES.items():
             dots = {**series, "linestyle": "", "markersize": 4.5}
             here = {**dots, **HALO, "markersize": 12}
             self.predicted[rule] = self.moving(*ax.plot([], [], **{**series, "marker": ""}))
@@ -169,8 +169,8 @@ class _DirectionScene(Scene):
         self.title.set_text(
             f"{directions}, one wrong entry of {entries:,}: points measured, lines predicted"
         )
-        found = ", ".join(f"{rule} {measured[rule][size]:.0%}" for rule in RULES)
+        found = ", ".join(f"{rule} in {measured[rule][size] * TRIALS:.0f}" for rule in RULES)
         return (
-            f"An error of {ERRORS[size]:.1e} is found in this share of {TRIALS} trials: {found}. The "
+            f"An error of {ERRORS[size]:.1e}, in {TRIALS} trials, is found by {found}. The "
             f"loss was evaluated {6 * count:,} times; entry by entry it takes {2 * entries:,}."
         )

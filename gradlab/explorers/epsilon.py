@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
-import ipywidgets as widgets
 import numpy as np
 
 from gradlab import mlp
 from gradlab.curves import ErrorCurve, error_curve
 from gradlab.data import paraboloid
-from gradlab.explorers.frame import DPI, HALO, Explorer, Scene, counter, slider
+from gradlab.explorers.frame import (
+    DPI,
+    HALO,
+    Explorer,
+    Scene,
+    button,
+    counter,
+    rough,
+    slider,
+    tick,
+)
 from gradlab.plots import style
 
 __all__ = ["epsilon_explorer"]
@@ -31,13 +41,9 @@ def epsilon_explorer(dpi: float = DPI) -> Explorer:
     controls = {
         "step": slider("step ε", steps, steps["1.0e-02"]),
         "seed": counter("seed of the network", 0, 99, 0),
-        **{method: _tick(style.method_name(method), method != "central4") for method in METHODS},
-        "curve": _tick("the whole curve", True),
-        "reveal": widgets.ToggleButton(
-            False,
-            description="This ε is my guess: reveal the best",
-            layout=widgets.Layout(width="300px"),
-        ),
+        **{method: tick(style.method_name(method), method != "central4") for method in METHODS},
+        "curve": tick("the whole curve", True),
+        "reveal": button("This ε is my guess: reveal the best"),
     }
     return Explorer(
         _EpsilonScene(dpi),
@@ -50,11 +56,6 @@ def epsilon_explorer(dpi: float = DPI) -> Explorer:
         "towards small ε the rounding error rises as 1/ε. The V of central differences is deeper. "
         "A vertical line marks the chosen step, 1e-2, far to the right of both lowest points.",
     )
-
-
-def _tick(description: str, value: bool) -> widgets.Checkbox:
-    layout = widgets.Layout(width="auto", margin="2px 16px 2px 2px")
-    return widgets.Checkbox(value, description=description, indent=False, layout=layout)
 
 
 @lru_cache(maxsize=128)
@@ -79,7 +80,6 @@ class _EpsilonScene(Scene):
         ax.minorticks_off()
         self.chosen = self.moving(ax.axvline(1, color=style.GREY, linewidth=1.5, zorder=2))
         self.measured, self.predicted, self.here, self.best = {}, {}, {}, {}
-        samples = []
         for method in METHODS:
             series = style.METHODS[method]
             dots = {**series, "linestyle": "", "markersize": 4.5}
@@ -90,14 +90,9 @@ class _EpsilonScene(Scene):
             self.measured[method] = self.moving(*ax.plot([], [], **dots, zorder=4))
             self.best[method] = self.moving(*ax.plot([], [], **best, zorder=5))
             self.here[method] = self.moving(*ax.plot([], [], **here, zorder=6))
-            samples += ax.plot([], [], **series, label=style.method_name(method))
-        ax.legend(
-            handles=samples,
-            loc="lower left",
-            title="points measured, lines predicted",
-            title_fontsize=11,
-            alignment="left",
-        )
+        self.key_of = self.key(ax, {method: style.METHODS[method] for method in METHODS}, top=0.19)
+        beside: dict[str, Any] = {"transform": ax.transAxes, "fontsize": 11}
+        self.about = self.moving(ax.text(0.02, 0.24, "", **beside))
 
     def update(self, step: int, seed: int, curve: bool, reveal: bool, **chosen: bool) -> str:
         data, eps = _curve(seed), EPS[step]
@@ -113,6 +108,9 @@ class _EpsilonScene(Scene):
             self.predicted[method].set_visible(shown and (curve or reveal))
             self.best[method].set_data(*([value] for value in data.best(method)))
             self.best[method].set_visible(shown and reveal)
+        self.key_of.show({method: style.method_name(method) for method in methods})
+        drawn = methods and (curve or reveal)
+        self.about.set_text("points measured, lines predicted" if drawn else "")
         if not methods:
             return "Tick a formula to see its error."
         if reveal:
@@ -128,15 +126,15 @@ def _comparison(data: ErrorCurve, method: str, step: int) -> str:
     """The chosen step beside the best one, as a sentence."""
     best = data.best(method)
     theory = EPS[np.argmin(data.predicted(method))]
-    decades = np.log10(EPS[step] / best.eps)
+    quarters = step - int(np.argmin(data.errors[method]))  # of a decade: the grid of EPS
     if step == np.argmin(data.errors[method]):
         yours = "That is where you are."
     else:
         times = data.errors[method][step] / best.error
-        size = "large" if decades > 0 else "small"
-        factor = f"{times:,.0f}" if times >= 10 else f"{times:.2g}"
-        away = f"{abs(decades):.2g}"
-        unit = "decade" if away == "1" else "decades"
-        yours = f"Yours is {away} {unit} too {size}: {factor} times that error."
+        size = "large" if quarters > 0 else "small"
+        unit = "decade" if abs(quarters) == 4 else "decades"
+        yours = (
+            f"Yours is {abs(quarters) / 4:g} {unit} too {size}: {rough(times)} times that error."
+        )
     name = style.method_name(method).capitalize()
     return f"{name}: least error {best.error:.1e} at ε = {best.eps:.1e} (theory: {theory:.1e}). {yours}"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import html
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import ipywidgets as widgets
@@ -22,17 +22,32 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 from matplotlib import colormaps
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from PIL import Image
 
 from gradlab.plots import style
 
-__all__ = ["DPI", "HALO", "Explorer", "Scene", "beginning", "counter", "selection", "slider"]
+__all__ = [
+    "DPI",
+    "HALO",
+    "Explorer",
+    "Key",
+    "Scene",
+    "beginning",
+    "button",
+    "counter",
+    "rough",
+    "selection",
+    "slider",
+    "tick",
+]
 
 DPI = style.SCREEN_DPI
 HALO: dict[str, Any] = {
@@ -102,6 +117,12 @@ class Scene:
         self._moving.append(artist)
         return artist
 
+    def key(
+        self, ax: Axes, looks: Mapping[str, Mapping[str, Any]], top: float, left: float = 0.02
+    ) -> Key:
+        """A legend of those series alone that are drawn just now: see :class:`Key`."""
+        return Key(self, ax, looks, top, left)
+
     def colour_bar(
         self,
         image: AxesImage,
@@ -129,6 +150,57 @@ class Scene:
             artist.draw(renderer)
         size = self._canvas.get_width_height()
         return Image.frombuffer("RGBA", size, self._canvas.buffer_rgba()).convert("RGB")
+
+
+class Key:
+    """A legend that lists what is drawn just now, and nothing else.
+
+    The rows are lines and texts of the axes, in places counted from its lower left corner.
+
+    Parameters
+    ----------
+    scene, ax
+        Where it stands; its rows are among what moves.
+    looks
+        For each series, by name, how its line is drawn.
+    top, left
+        The place of the first row, in parts of the axes' height and width.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        ax: Axes,
+        looks: Mapping[str, Mapping[str, Any]],
+        top: float,
+        left: float = 0.02,
+    ) -> None:
+        self.top = top
+        box = ax.get_position()
+        width, height = box.width * scene.width, box.height * scene.height
+        self.step, long = 0.23 / height, 0.21 / width  # inches
+        self.rows: list[tuple[str, Line2D, Text]] = []
+        spots = [left, left + long, left + 2 * long]
+        beside: dict[str, Any] = {"transform": ax.transAxes, "va": "center", "fontsize": 11.5}
+        free: dict[str, Any] = {"transform": ax.transAxes, "clip_on": False, "zorder": 7}
+        for name, look in looks.items():
+            line = scene.moving(*ax.plot(spots, [top] * 3, **{**look, **free}))
+            text = scene.moving(ax.text(spots[-1] + long / 2, top, "", zorder=7, **beside))
+            self.rows.append((name, line, text))
+
+    def show(self, labels: Mapping[str, str]) -> None:
+        """Show the series with these names, under these labels, from the top down."""
+        count = 0
+        for name, line, text in self.rows:
+            for artist in (line, text):
+                artist.set_visible(name in labels)
+            if name not in labels:
+                continue
+            height = self.top - count * self.step
+            line.set_ydata([height] * 3)
+            text.set_y(height)
+            text.set_text(labels[name])
+            count += 1
 
 
 class _Picture(widgets.Image):
@@ -201,11 +273,14 @@ class Explorer(widgets.VBox):
         self._redraw()
         for control in self.controls.values():
             control.observe(self._redraw, names="value")
-        rows = widgets.Layout(flex_flow="row wrap", width="100%")
+        _lined_up(self.controls.values())
+        # One to a row: a slider of full width can be set with a mouse, and reads on a phone.
+        column = widgets.VBox([*beside, *self.controls.values()])
+        column.add_class("gradlab-controls")
         super().__init__(
             [
                 widgets.HTML(f'<p style="line-height:1.4;margin:4px 0"><b>Try:</b> {task}</p>'),
-                widgets.HBox([*beside, *self.controls.values()], layout=rows),
+                column,
                 self.picture,
                 self.readout,
             ],
@@ -253,28 +328,60 @@ def beginning(line: Line2D, x: np.ndarray, y: np.ndarray, count: int) -> None:
 
 def slider(description: str, options: Mapping[str, Any], value: Any) -> widgets.Widget:
     """A slider over listed values: an arrow key is a step, and no other value can be entered."""
-    return _SelectionSlider(
-        options=list(options.items()), value=value, **_described(description, 360)
-    )
+    return _SelectionSlider(options=list(options.items()), value=value, **_described(description))
 
 
 def counter(description: str, low: int, high: int, value: int) -> widgets.Widget:
     """A slider over whole numbers: what is typed beside it is kept between ``low`` and ``high``."""
-    return _IntSlider(value, low, high, **_described(description, 330))
+    return _IntSlider(value, low, high, **_described(description))
 
 
-def selection(
-    description: str, options: Mapping[str, Any], value: Any, width: int = 190
-) -> widgets.Widget:
+def selection(description: str, options: Mapping[str, Any], value: Any) -> widgets.Widget:
     """A menu of listed values."""
-    return widgets.Dropdown(
-        options=list(options.items()), value=value, **_described(description, width)
-    )
+    return widgets.Dropdown(options=list(options.items()), value=value, **_described(description))
 
 
-def _described(description: str, width: int) -> dict[str, Any]:
+def tick(description: str, value: bool) -> widgets.Checkbox:
+    """A box to be ticked."""
+    layout = widgets.Layout(width="98%", height="24px", margin="0 2px")
+    return widgets.Checkbox(value, description=description, indent=False, layout=layout)
+
+
+def button(description: str) -> widgets.ToggleButton:
+    """A button that stays pressed until it is pressed again."""
+    layout = widgets.Layout(width="98%")
+    return widgets.ToggleButton(False, description=description, layout=layout)
+
+
+# As ipywidgets 8 and 7 call it.
+_TOOLTIP = "tooltip" if widgets.IntSlider.class_traits().get("tooltip") else "description_tooltip"
+
+
+def _described(description: str) -> dict[str, Any]:
     return {
         "description": description,
-        "style": {"description_width": "initial"},
-        "layout": widgets.Layout(width=f"{width}px"),
+        _TOOLTIP: description,  # all the name that ipywidgets lets the handle of a slider have
+        "layout": widgets.Layout(width="98%"),
     }
+
+
+def _lined_up(controls: Iterable[widgets.Widget]) -> None:
+    """Let the sliders and menus of an explorer begin below one another."""
+    described = [
+        one for one in controls if not isinstance(one, widgets.Checkbox | widgets.ToggleButton)
+    ]
+    longest = max((len(one.description) for one in described), default=0)
+    for one in described:
+        one.style.description_width = f"{0.55 * longest + 1:.1f}em"
+
+
+def rough(value: float) -> str:
+    """A number to two digits, as a reader keeps it: 1.3, 14, 2,300, 2.0e10."""
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return (
+            f"{float(f'{value:.1e}'):,.4g}"
+            if abs(value) < 1000
+            else f"{float(f'{value:.1e}'):,.0f}"
+        )
+    mantissa, _, power = f"{value:.1e}".partition("e")
+    return f"{mantissa}e{int(power)}"

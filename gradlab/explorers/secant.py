@@ -65,17 +65,19 @@ class _SecantScene(Scene):
         tangent: dict[str, Any] = {"color": style.BLACK, "linestyle": (0, (1, 1)), "linewidth": 2.2}
         self.tangent = self.moving(*ax.plot([], [], **tangent, zorder=4))
         self.curve = self.moving(*ax.plot([], [], color=style.GREEN, linewidth=3, zorder=3))
-        self.secants, samples = {}, []
+        self.secants = {}
         for method in METHODS:
             series = {**style.METHODS[method], "linestyle": "--", "markersize": 10}
             self.secants[method] = (
                 self.moving(*ax.plot([], [], **{**series, "marker": ""}, zorder=5)),
                 self.moving(*ax.plot([], [], **{**series, "linestyle": ""}, zorder=6)),
             )
-            samples += ax.plot([], [], **series, label=f"secant, {method}")
-        samples += ax.plot([], [], **tangent, label="tangent, by backpropagation")
-        samples += ax.plot([], [], color=style.GREEN, linewidth=3, label="loss")
-        ax.legend(handles=samples, loc="lower center", ncols=2)
+        looks = {
+            **{method: {**style.METHODS[method], "linestyle": "--"} for method in METHODS},
+            "tangent": tangent,
+            "loss": {"color": style.GREEN, "linewidth": 3},
+        }
+        self.key_of = self.key(ax, looks, top=0.17, left=0.33)
 
     def update(self, step: int, method: str, weight: str) -> str:
         eps = EPS[step]
@@ -96,6 +98,8 @@ class _SecantScene(Scene):
             dots.set_data([back, 1], [here, change[-1]])
             line.set_visible(shown == method)
             dots.set_visible(shown == method)
+        said = {"tangent": "tangent, by backpropagation", "loss": "loss"}
+        self.key_of.show({method: f"secant, {method} difference", **said})
         self.title.set_text(f"the loss near w = {weight} = {value:.3f}, seen through ε = {eps:.1e}")
         error = abs(secant - np.sign(slope))
         return (

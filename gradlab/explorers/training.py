@@ -48,7 +48,7 @@ def training_explorer(dpi: float = DPI) -> Explorer:
     widgets.jslink((play, "value"), (step, "index"))
     controls = {
         "step": step,
-        "bug": selection("bug", {CATALOGUE[name].title: name for name in BUGS}, BUGS[0], width=400),
+        "bug": selection("bug", {CATALOGUE[name].title: name for name in BUGS}, BUGS[0]),
         "seed": selection("seed", {str(seed): seed for seed in range(8)}, 0),
     }
     return Explorer(

@@ -103,7 +103,7 @@ def fingerprint_shapes(
         empty.set_axis_off()
     for ax, (shape, (who, errors)) in zip(panels.flat, curves.items(), strict=False):
         if errors is not reference:
-            ax.loglog(steps, reference, color="#B5B5B5", linewidth=4, label="right code")
+            ax.loglog(steps, reference, color="#8C8C8C", linewidth=4, label="right code")
         ax.loglog(steps, errors, color=style.BLUE, marker="o", markersize=4, linewidth=1.5)
         ax.set_title(f"{shape}\n", fontweight="bold")
         ax.text(0.5, 1.03, who, transform=ax.transAxes, ha="center", fontsize=9.5)

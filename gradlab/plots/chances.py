@@ -18,11 +18,6 @@ from gradlab.plots import style
 __all__ = ["detection", "kernel_sizes", "shifts_and_allowances"]
 
 # The same rule looks the same in every figure and in the explorer of directions.
-RULES = {
-    "error bar of the noise": style.SERIES[0],
-    "cutoff 1e-7": style.SERIES[1],
-    "cutoff 1e-3": style.SERIES[2],
-}
 _BINS = np.arange(-10, 2.01, 0.15)  # decades
 
 
@@ -54,7 +49,7 @@ def shifts_and_allowances(
         ax.stairs(moved, _BINS, color=style.BLACK, linewidth=1.6)
         shares = []
         for rule, allowance in allowed.items():
-            look, lets_pass = RULES[rule], _histogram(allowance)
+            look, lets_pass = style.RULES[rule], _histogram(allowance)
             ax.stairs(
                 lets_pass,
                 _BINS,
@@ -85,8 +80,8 @@ def shifts_and_allowances(
         Line2D(
             [],
             [],
-            color=RULES[rule]["color"],
-            linestyle=RULES[rule]["linestyle"],
+            color=style.RULES[rule]["color"],
+            linestyle=style.RULES[rule]["linestyle"],
             label=f"allowed: {rule}",
         )
         for rule in allowed
@@ -137,7 +132,7 @@ def detection(
     """
     ax, told = style.axes_or_new(ax, 7, 4), []
     for rule, shares in found.items():
-        look, chances = RULES[rule], np.asarray(predicted[rule])
+        look, chances = style.RULES[rule], np.asarray(predicted[rule])
         if trials is not None:
             stray = 2 * np.sqrt(chances * (1 - chances) / trials)
             band = {"color": look["color"], "alpha": 0.18, "linewidth": 0}

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from gradlab import mlp
 from gradlab.plots.style import (
@@ -61,7 +60,7 @@ def training_curves(histories: Mapping[str, np.ndarray], ax: Axes | None = None)
         losses = np.atleast_2d(losses)
         steps = np.arange(losses.shape[1])
         if len(losses) > 1:
-            faint = {"linewidth": 0.7, "alpha": 0.35, "linestyle": look["linestyle"]}
+            faint = {"linewidth": 0.4, "linestyle": look["linestyle"]}
             ax.plot(steps, losses.T, color=look["color"], **faint)
         label = f"{name}, median of {len(losses)} runs" if len(losses) > 1 else name
         ax.plot(steps, np.median(losses, axis=0), markevery=len(steps) // 8, label=label, **look)
@@ -218,17 +217,20 @@ def hidden_units(params: Mapping[str, np.ndarray]) -> Figure:
     for number, (ax, values) in enumerate(zip(axes.flat, [*units, y_hat.T], strict=False)):
         values = values.reshape(x1.shape)
         is_unit = number < len(units)
-        span = (0, 1) if is_unit else (values.min(), values.max())
-        levels = MaxNLocator(10).tick_values(*span)
-        palest, darkest = (
-            levels[0],
-            levels[0] + 1.6 * (levels[-1] - levels[0]),
-        )  # labels stay legible
-        look = {"cmap": "Blues" if is_unit else "Oranges", "vmin": palest, "vmax": darkest}
-        ax.contourf(x1, x2, values, levels, **look)
-        lines = ax.contour(x1, x2, values, levels[::2], colors=BLACK, linewidths=0.8)
+        # As in the explorers: hidden values from 0 to 1, heights on one scale for all networks.
+        low, high, cmap = (0, 1, "cividis") if is_unit else (-1, 2, "viridis")
+        levels = np.linspace(low, high, 11 if is_unit else 13)
+        ax.contourf(x1, x2, values, levels, cmap=cmap, vmin=low, vmax=high, extend="both")
+        lines = ax.contour(
+            x1,
+            x2,
+            values,
+            levels[::2],
+            colors=["white" if level < (low + high) / 2 else BLACK for level in levels[::2]],
+            linewidths=0.8,
+        )
         ax.clabel(lines, fontsize=9)
-        name = f"H[:, {number}], W2 = {params['W2'][number, 0]:+.2f}" if is_unit else "y_hat"
+        name = f"H[:, {number}] × {params['W2'][number, 0]:.2f}" if is_unit else "y_hat"
         ax.set_title(name, fontsize=11)
         as_map(ax)
         ax.label_outer()

@@ -65,7 +65,7 @@ class LiveExplorer:
     @property
     def controls(self):
         """What is given the focus in each control, in their order; a player is none of them."""
-        row = self.box.query_selector(".widget-hbox")
+        row = self.box.query_selector(".gradlab-controls")
         found = []
         for control in row.query_selector_all(":scope > *:not(.widget-play)"):
             inner = control.query_selector(".noUi-handle, select, input[type=checkbox]")
