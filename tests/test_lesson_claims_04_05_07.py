@@ -44,6 +44,8 @@ def off(eps):
 
 
 def test_the_hints_about_the_best_epsilon():
+    says("04", "with a loss of 0.135, by about 1.5e-17")
+    assert U * along(0) == pytest.approx(1.5e-17, rel=0.01)
     says(
         "04",
         "At ε = 0.001 the truncation error is about 3e-10",
@@ -70,11 +72,65 @@ def test_the_rounding_error_is_about_u_times_the_loss_over_the_step():
         assert 0.2 < np.median(errors) / (U * along(0) / eps) < 2
 
 
+def test_rise_over_run_agrees_to_three_digits():
+    says("04", "Three digits.", "The output shows five of them")
+    slope = gradient(mlp.init_params(seed=0))["W1"][1, 1]
+    off_by = abs((along(1e-3) - along(0)) / 1e-3 / slope - 1)
+    assert 1e-4 < off_by < 1e-3
+
+
+def test_the_errors_shrink_by_ten_and_by_a_hundred():
+    says("04", "Ten and a hundred.")
+    slope = gradient(mlp.init_params(seed=0))["W1"][1, 1]
+    forward = [abs((along(eps) - along(0)) / eps - slope) for eps in (0.1, 0.01, 0.001)]
+    central = [off(eps) for eps in (0.1, 0.01, 0.001)]
+    np.testing.assert_allclose(np.divide(forward[:-1], forward[1:]), 10, rtol=0.05)
+    np.testing.assert_allclose(np.divide(central[:-1], central[1:]), 100, rtol=0.05)
+
+
+def test_the_distance_between_two_neighbours_is_twice_u():
+    says("04", "`np.finfo(float).eps` is the distance between two neighbours, twice as much")
+    assert np.finfo(float).eps == 2 * U
+
+
+def test_the_rounding_of_the_weight_is_the_smaller_part():
+    """Taking the step that was really taken changes little of the error at 1e-5."""
+    says("04", "Here it is the smaller part")
+    params = mlp.init_params(seed=0)
+    w, slope = params["W1"][1, 1], gradient(params)["W1"][1, 1]
+    rng = np.random.RandomState(0)
+    asked, taken = [], []
+    for eps in 1e-5 * rng.uniform(1, 2, 200):
+        rise = along(eps) - along(-eps)
+        step = ((w + eps) - (w - eps)) / 2
+        asked.append(rise / (2 * eps) - slope)
+        taken.append(rise / (2 * step) - slope)
+    assert np.std(np.subtract(asked, taken)) < 0.2 * np.std(asked)
+
+
+def test_the_star_stands_left_of_the_crossing_by_a_factor_of_0_8():
+    says("04", "a little to the left of the crossing, by a factor of 0.8")
+    assert (1 / 2) ** (1 / 3) == pytest.approx(0.8, abs=0.01)  # (R/2T)^(1/3) over (R/T)^(1/3)
+    params = mlp.init_params(seed=0)
+    curve = gradlab.error_curve(LOSS, params, gradient(params), vectorized=True)
+    truncation, rounding = curve.truncation["central"], curve.rounding["central"]
+    crossing = curve.eps[np.argmin(np.abs(np.log(truncation / rounding)))]
+    assert curve.eps[np.argmin(curve.predicted("central"))] <= crossing
+
+
+def test_central_is_some_three_thousand_times_as_good_at_its_best():
+    says("04", "some three thousand times as good, for one more evaluation per entry")
+    params = mlp.init_params(seed=0)
+    curve = gradlab.error_curve(LOSS, params, gradient(params), vectorized=True)
+    ratio = np.min(curve.predicted("forward")) / np.min(curve.predicted("central"))
+    assert 2000 < ratio < 5000
+
+
 @pytest.mark.parametrize(
     ("method", "low", "high"), [("forward", 1e-8, 1e-7), ("central", 3e-12, 3e-11)]
 )
 def test_the_bottoms_of_the_two_vs(method, low, high):
-    says("04", "a few 1e-8 forward, about 1e-11 central", "61 steps from 1e-15 to 1")
+    says("04", "A few 1e-8 forward, about 1e-11 central", "61 steps from 1e-15 to 1")
     params = mlp.init_params(seed=0)
     curve = gradlab.error_curve(LOSS, params, gradient(params), vectorized=True)
     assert len(curve.eps) == 61
@@ -98,9 +154,19 @@ def test_the_rules_of_thumb_for_the_step():
 
 
 def test_a_step_of_one_is_larger_than_nearly_all_of_the_weights():
-    says("04", "at ε = 1, a step larger than nearly all of the weights")
+    says("04", "At ε = 1, a step larger than nearly all of the weights")
     entries = np.concatenate([array.ravel() for array in mlp.init_params(seed=0).values()])
     assert np.sum(np.abs(entries) >= 1) == 1
+
+
+def test_what_is_left_of_the_error_at_a_step_of_one():
+    says("04", "Five per cent for `W1`, and for `W2` less than 1e-14")
+    params = mlp.init_params(seed=0)
+    grads = gradient(params)
+    numeric = gradlab.numerical_gradient(LOSS, params, eps=1.0, vectorized=True)
+    error = {k: np.linalg.norm(numeric[k] - g) / np.linalg.norm(g) for k, g in grads.items()}
+    assert error["W1"] == pytest.approx(0.05, rel=0.1)
+    assert max(error["W2"], error["b2"]) < 1e-14
 
 
 def test_a_gradient_of_21_entries_takes_42_evaluations():

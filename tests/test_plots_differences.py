@@ -88,6 +88,46 @@ def test_a_star_marks_the_predicted_best_step_of_each_v(curve):
     assert stars == best  # the complex step has no best one
 
 
+def test_a_step_that_somebody_chose_is_drawn_if_it_is_one(curve):
+    ax = plots.error_curves(curve, guess=1e-8)
+    assert line(ax, "your step: 1.0e-08").get_xdata()[0] == 1e-8
+    assert "marks the step 1.0e-08" in plots.description(ax)
+    for nothing in (None, ..., "small", 0, -5, float("nan"), [1e-5]):
+        assert not any(
+            "your step" in text for text in legend(plots.error_curves(curve, guess=nothing))
+        )
+
+
+def test_the_two_errors_are_named_beside_their_lines(curve):
+    texts = [text.get_text() for text in plots.error_curves(curve, ("forward", "central")).texts]
+    assert texts == ["rounding", "truncation"]
+
+
+def test_a_slope_is_one_angle_in_both_panels():
+    _, axes = plots.figure(columns=2, sharex=True, sharey=True)
+    for ax, method in zip(axes, ("forward", "central"), strict=True):
+        plots.secants(np.square, 1.0, (1, 0.5), 2.0, method, ax=ax)
+    (left, right) = ([tuple(one.get_xlim()), tuple(one.get_ylim())] for one in axes)
+    assert left == right
+    tangents = [line(ax, "tangent: slope 2.0000") for ax in axes]
+    assert len(tangents) == 2
+
+
+@pytest.mark.parametrize(("method", "arrows"), [("forward", 2), ("central", 4)])
+def test_steps_are_marked_as_distances(method, arrows):
+    ax = plots.secants(np.square, 1.0, (1, 0.5), 2.0, method)
+    drawn = [text for text in ax.texts if getattr(text, "arrow_patch", None)]
+    assert len(drawn) == arrows
+    assert {abs(text.xy[0] - text.xyann[0]) for text in drawn} == {1, 0.5}
+
+
+def test_an_array_half_filled_is_far_above_the_cutoff():
+    ax = plots.error_while_filling([0.9, 0.1, 1e-10], "W1", cutoff=1e-7)
+    assert ax.get_yscale() == "log"
+    assert line(ax, "cutoff 1e-07").get_ydata()[0] == 1e-7
+    assert "a fall of many decades to the last, below the cutoff" in plots.description(ax)
+
+
 def test_errors_of_zero_leave_a_gap():
     ax = plots.named_error_curves([1, 2, 3], {"W2": [1e-3, 0.0, 1e-5]})
     np.testing.assert_array_equal(line(ax, "W2").get_ydata(), [1e-3, np.nan, 1e-5])

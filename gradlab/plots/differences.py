@@ -64,9 +64,8 @@ def secants(
         Where to draw; by default on a new figure.
     """
     ax = style.axes_or_new(ax)
-    reach = 1.3 * max(steps)
-    low = x - (reach if method == "central" else 0.45 * reach)
-    line = np.linspace(low, x + reach, 200)
+    reach = 1.3 * max(steps)  # the same to both sides, so that a slope is one angle in all panels
+    line = np.linspace(x - reach, x + reach, 200)
     ax.plot(line, [f(value) for value in line], color=style.GREY, linewidth=3, label="loss")
     slopes = []
     for step, look in zip(steps, style.SERIES, strict=False):
@@ -82,6 +81,7 @@ def secants(
     look = {"color": style.BLACK, "linestyle": style.SERIES[4]["linestyle"], "linewidth": 1.5}
     ax.plot(line, tangent, **look, label=f"tangent: slope {slope:.4f}")
     ax.plot([x], [f(x)], "o", color=style.BLACK, markersize=8)
+    _mark_distances(ax, x, steps, both=method == "central")
     ax.set(xlabel=name, ylabel="loss", title=f"{style.method_name(method)} differences")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18))
     style.describe(
@@ -93,9 +93,24 @@ def secants(
     return ax
 
 
+def _mark_distances(ax: Axes, x: float, steps: Sequence[float], both: bool) -> None:
+    """An arrow as long as each step, below the curves."""
+    low, high = ax.dataLim.intervaly
+    for row, (step, look) in enumerate(zip(steps, style.SERIES, strict=False), start=1):
+        height = low - 0.07 * row * (high - low)
+        arrow = {"arrowstyle": "<->", "color": look["color"], "shrinkA": 0, "shrinkB": 0}
+        for end in (x + step, x - step) if both else (x + step,):
+            ax.annotate("", (end, height), (x, height), arrowprops=arrow)
+        ax.text(x + step, height, f"  ε = {step:g}", va="center", fontsize=10)
+    ax.set_ylim(low - 0.07 * (len(steps) + 0.7) * (high - low), high + 0.05 * (high - low))
+
+
 @style.house_style()
 def error_curves(
-    curve: ErrorCurve, methods: Sequence[str] | None = None, ax: Axes | None = None
+    curve: ErrorCurve,
+    methods: Sequence[str] | None = None,
+    guess: object = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Measured errors against epsilon, the two predicted lines of each method, and their meeting.
 
@@ -105,11 +120,14 @@ def error_curves(
         From :func:`gradlab.error_curve`.
     methods
         Which of its methods; by default all.
+    guess
+        A step that somebody chose, drawn if it is a number on the axis.
     ax
         Where to draw; by default on a new figure.
     """
     ax = style.axes_or_new(ax, width=8.5, height=4.8)
-    for method in methods or curve.errors:
+    chosen = list(methods or curve.errors)
+    for method in chosen:
         look = style.method_series(method)
         measured, predicted = curve.errors[method], curve.predicted(method)
         ax.loglog(
@@ -135,16 +153,41 @@ def error_curves(
             least = np.argmin(predicted)
             ax.plot([curve.eps[least]], [predicted[least]], **STAR, markersize=13, zorder=5)
     ax.plot([], [], **STAR, markersize=11, label="predicted best ε")
+    mine = guess if isinstance(guess, int | float) and 1e-300 < guess < 1e300 else None
+    if mine is not None:
+        look = {"color": style.BLACK, "linestyle": ":", "linewidth": 2}
+        ax.axvline(mine, **look, label=f"your step: {mine:.1e}")
+    _name_the_lines(ax, curve, chosen[-1])
     bottom = min(np.min(values[values > 0]) for values in curve.errors.values())
     ax.set(xlabel="step ε", ylabel="relative error", ylim=(bottom / 30, 30))
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     style.describe(
         ax,
         f"Relative error against the step on logarithmic axes. "
-        f"{' '.join(_error_curve_in_words(curve, method) for method in methods or curve.errors)} "
-        f"The lines predicted for truncation and rounding run through the measured points.",
+        f"{' '.join(_error_curve_in_words(curve, method) for method in chosen)} "
+        f"The lines predicted for truncation and rounding run through the measured points."
+        f"{'' if mine is None else f' A vertical line marks the step {mine:.1e}.'}",
     )
     return ax
+
+
+def _name_the_lines(ax: Axes, curve: ErrorCurve, method: str) -> None:
+    """Write beside the two predicted lines of a method which error each of them is."""
+    for name, part, quantile in (
+        ("rounding", curve.rounding[method], 0.34),
+        ("truncation", curve.truncation[method], 0.84),
+    ):
+        place = int(quantile * (len(part) - 1))
+        if np.isfinite(part[place]) and part[place] > 0:
+            ax.annotate(
+                name,
+                (curve.eps[place], part[place]),
+                (-6 if name == "rounding" else 6, -4),
+                textcoords="offset points",
+                ha="right" if name == "rounding" else "left",
+                va="top",
+                fontsize=11,
+            )
 
 
 def _error_curve_in_words(curve: ErrorCurve, method: str) -> str:
@@ -256,8 +299,8 @@ def _named_curve_in_words(name: str, eps: ArrayLike, errors: ArrayLike) -> str:
     left, right = (
         f"{style.decade(values[end])} at a step of {style.decade(steps[end])}" for end in (0, -1)
     )
-    # A single lucky error at the bottom is noise: the lowest of five in a row is not.
-    rows = [np.median(values[max(i - 2, 0) : i + 3]) for i in range(len(values))]
+    # A single lucky error at the bottom is noise: the middle one of three in a row is less so.
+    rows = [np.median(values[max(i - 1, 0) : i + 2]) for i in range(len(values))]
     least = int(np.argmin(rows))
     if values[-1] < 10 * rows[least]:
         return f"{name}: falls from {left} all the way to {right}."
