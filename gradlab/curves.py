@@ -184,6 +184,13 @@ def error_curve(
     TypeError, ValueError
         If an argument cannot be used as it is, or the given gradient is zero, since then there is
         no relative error; or if the loss raises an exception at every step, which is then quoted.
+
+    Examples
+    --------
+    >>> from gradlab import bugs, error_curve
+    >>> curve = error_curve(*bugs.course_problem(), methods=["forward", "central"])
+    >>> [round(curve.slopes(method).truncation, 1) for method in curve.errors]
+    [1.0, 2.0]
     """
     arrays = validation.require_parameters(params)
     validation.require_loss(loss)
@@ -378,6 +385,15 @@ def taylor_test(
     ------
     TypeError, ValueError
         If an argument cannot be used as it is.
+
+    Examples
+    --------
+    >>> from gradlab import bugs, taylor_test
+    >>> loss, params, grads = bugs.course_problem()
+    >>> round(taylor_test(loss, params, grads).slope, 1)
+    2.0
+    >>> round(taylor_test(loss, params, {**grads, "W2": -grads["W2"]}).slope, 1)
+    1.0
     """
     arrays = validation.require_parameters(params)
     validation.require_loss(loss)

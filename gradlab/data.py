@@ -36,6 +36,13 @@ def paraboloid(
         ``RandomState``.
     ValueError
         If ``samples`` is less than 1 or ``seed`` is out of range.
+
+    Examples
+    --------
+    >>> from gradlab import paraboloid
+    >>> X, y = paraboloid()
+    >>> X.shape, y.shape
+    ((20, 2), (20, 1))
     """
     try:
         samples = operator.index(samples)

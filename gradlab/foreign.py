@@ -78,6 +78,18 @@ def gradient_from_update(
     ------
     ValueError
         If the learning rate is not positive, or if the step changes none of the arrays.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import foreign
+    >>> w = np.array([1.0, 2.0])
+    >>> def step():
+    ...     w[...] -= 0.1 * 2 * w  # descends the loss w.w with a learning rate of 0.1
+    >>> foreign.gradient_from_update(step, {"w": w}, learning_rate=0.1)["w"].round(9)
+    array([2., 4.])
+    >>> w
+    array([1., 2.])
     """
     if not learning_rate > 0:
         raise ValueError(f"learning_rate must be positive, not {learning_rate!r}")

@@ -57,6 +57,12 @@ def init_params(
     ------
     TypeError, ValueError
         If ``sizes`` is not three whole numbers of at least 1, or ``seed`` is no seed.
+
+    Examples
+    --------
+    >>> from gradlab import mlp
+    >>> {name: array.shape for name, array in mlp.init_params((2, 5, 1)).items()}
+    {'W1': (2, 5), 'b1': (1, 5), 'W2': (5, 1), 'b2': (1, 1)}
     """
     integers = (int, np.integer)
     if len(sizes) != 3 or not all(isinstance(n, integers) and n >= 1 for n in sizes):
@@ -78,6 +84,13 @@ def sigmoid(z: np.ndarray) -> np.ndarray:
 
     Written as ``(1 + tanh(z / 2)) / 2``, which is the same function: ``exp(800)`` overflows, and a
     complex ``exp`` that overflows turns into nan.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import mlp
+    >>> mlp.sigmoid(np.array([-800.0, 0.0, 800.0]))
+    array([0. , 0.5, 1. ])
     """
     return 0.5 * (1 + np.tanh(0.5 * z))
 
@@ -104,6 +117,14 @@ def forward(params: Params, X: np.ndarray) -> tuple[np.ndarray, dict[str, np.nda
         If a parameter is missing.
     ValueError
         If ``X`` is not a matrix with as many columns as ``W1`` has rows.
+
+    Examples
+    --------
+    >>> from gradlab import mlp, paraboloid
+    >>> X, y = paraboloid()
+    >>> y_hat, cache = mlp.forward(mlp.init_params(), X)
+    >>> y_hat.shape, cache["H"].shape
+    ((20, 1), (20, 5))
     """
     missing = [name for name in PARAMETER_NAMES if name not in params]
     if missing:
@@ -137,6 +158,13 @@ def loss(y_hat: np.ndarray, y: np.ndarray) -> LossValue:
     ValueError
         If the last two axes of ``y_hat`` are not the shape of ``y``. An (N, 1) prediction minus
         an (N,) target would quietly broadcast to (N, N).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import mlp
+    >>> mlp.loss(np.array([[1.0], [3.0]]), np.array([[0.0], [0.0]]))
+    2.5
     """
     if np.shape(y_hat)[-2:] != np.shape(y) or np.ndim(y) != 2:
         raise ValueError(
@@ -171,6 +199,16 @@ def backward(params: Params, cache: Params, y: np.ndarray) -> dict[str, np.ndarr
         If ``cache`` or ``params`` lacks one of the arrays above.
     ValueError
         If ``y`` has another shape than the cached prediction.
+
+    Examples
+    --------
+    >>> from gradlab import mlp, paraboloid
+    >>> X, y = paraboloid()
+    >>> params = mlp.init_params()
+    >>> y_hat, cache = mlp.forward(params, X)
+    >>> grads = mlp.backward(params, cache, y)
+    >>> all(grads[name].shape == params[name].shape for name in params)
+    True
     """
     X, H, y_hat = cache["X"], cache["H"], cache["y_hat"]
     if np.shape(y) != np.shape(y_hat):
@@ -206,6 +244,14 @@ def loss_function(X: np.ndarray, y: np.ndarray) -> Callable[[Params], LossValue]
     ------
     ValueError
         If ``X`` and ``y`` are not matrices with the same number of rows.
+
+    Examples
+    --------
+    >>> from gradlab import mlp, paraboloid
+    >>> X, y = paraboloid()
+    >>> loss, params = mlp.loss_function(X, y), mlp.init_params()
+    >>> loss(params) == mlp.loss(mlp.forward(params, X)[0], y)
+    True
     """
     if np.ndim(X) != 2 or np.ndim(y) != 2 or len(X) != len(y):
         raise ValueError(
@@ -258,6 +304,14 @@ def train(
     ------
     ValueError
         If ``steps`` is negative, or ``learning_rate`` is not positive and finite.
+
+    Examples
+    --------
+    >>> from gradlab import mlp, paraboloid
+    >>> X, y = paraboloid()
+    >>> history = mlp.train(mlp.init_params(), X, y, steps=100)
+    >>> history.shape, bool(history[-1] < history[0])
+    ((101,), True)
     """
     if steps < 0:
         raise ValueError(f"steps must be 0 or more, not {steps}")

@@ -65,6 +65,16 @@ def structured_gradient(
     ------
     TypeError, ValueError
         If an argument cannot be used as it is: an unknown or missing parameter, a shape, a value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import mlp, numerical_gradient, paraboloid, structured_gradient
+    >>> params, (X, y) = mlp.init_params(), paraboloid()
+    >>> fast = structured_gradient(params, X, y, eps=1e-3)
+    >>> slow = numerical_gradient(mlp.loss_function(X, y), params, eps=1e-3)
+    >>> all(np.allclose(fast[name], slow[name], rtol=1e-9) for name in params)
+    True
     """
     step = validation.require_step(1e-5 if eps is None else eps)
     W1, b1, W2, X, y = _require_network(params, X, y)

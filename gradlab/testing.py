@@ -26,6 +26,12 @@ def run_pytest(files: Mapping[str, str]) -> str:
     ------
     RuntimeError
         If pytest does not run, as where it is not installed.
+
+    Examples
+    --------
+    >>> from gradlab.testing import run_pytest
+    >>> print(run_pytest({"test_sum.py": "def test_sum(): assert 1 + 1 == 2"}))
+    1 passed
     """
     command = [sys.executable, "-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider"]
     settings = {

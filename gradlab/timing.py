@@ -27,6 +27,13 @@ def timed(function: Callable, *arguments: object, **options: object) -> tuple[ob
     -------
     result, seconds
         What the last call returned, and the time of the fastest.
+
+    Examples
+    --------
+    >>> from gradlab.timing import timed
+    >>> total, seconds = timed(sum, range(1000))
+    >>> total, seconds > 0
+    (499500, True)
     """
     begin, fastest = clock(), float("inf")
     while True:

@@ -41,6 +41,13 @@ def fingerprint(problem: Problem, eps: float = 1e-5) -> dict[str, float]:
     ------
     TypeError, ValueError
         If the problem cannot be checked: see :func:`gradlab.numerical_gradient`.
+
+    Examples
+    --------
+    >>> from gradlab import bugs
+    >>> errors = bugs.fingerprint(bugs.CATALOGUE["bias_forgotten"].problem())
+    >>> [name for name, error in errors.items() if error > 1e-7]
+    ['b2']
     """
     loss, params, grads = problem
     numeric = numerical_gradient(loss, params, eps=eps, progress=False)
@@ -54,6 +61,14 @@ def sweep(problem: Problem, steps: np.ndarray) -> np.ndarray:
     ------
     TypeError, ValueError
         If the problem cannot be checked: see :func:`gradlab.numerical_gradient`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import bugs
+    >>> errors = bugs.sweep(bugs.course_problem(), np.array([1e-1, 1e-5, 1e-13]))
+    >>> bool(errors[1] < errors[0] < errors[2])
+    True
     """
     loss, params, grads = problem
 

@@ -180,6 +180,12 @@ def answer(seed: int) -> Diagnosis:
     ------
     TypeError, ValueError
         If ``seed`` is not a whole number from 0 to 2**32 - 1.
+
+    Examples
+    --------
+    >>> from gradlab import bugs
+    >>> bugs.answer(3).family
+    'slope'
     """
     if isinstance(seed, np.random.RandomState):
         raise TypeError("the seed of a mystery must be a whole number, so that it has one answer")
@@ -218,6 +224,12 @@ def mystery(seed: int) -> Backward:
     ------
     TypeError, ValueError
         If ``seed`` is not such a number.
+
+    Examples
+    --------
+    >>> from gradlab import bugs, check_gradients
+    >>> check_gradients(*bugs.course_problem(bugs.mystery(3))).verdict
+    'wrong'
     """
     secret = answer(seed)
     spoiled = FAMILIES[secret.family].backward

@@ -109,6 +109,13 @@ def course_problem(
     -------
     Problem
         ``(loss, params, grads)``, ready for :func:`gradlab.check_gradients`.
+
+    Examples
+    --------
+    >>> from gradlab import bugs, check_gradients
+    >>> loss, params, grads = bugs.course_problem(bugs.CATALOGUE["wrong_sign"].function)
+    >>> check_gradients(loss, params, grads).verdict
+    'wrong'
     """
     params, X, y = draw(seed, samples, sizes)
     if prepare is not None:

@@ -92,6 +92,21 @@ def check_gradients(
     ------
     TypeError, ValueError
         If an argument cannot be used as it is: by name, and before anything is moved.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import check_gradients
+    >>> params = {"w": np.array([0.5, -1.0]), "c": np.array([0.1])}
+    >>> def loss(p):
+    ...     return np.sum(np.sin(p["w"])) + p["c"][0] ** 3
+    >>> def gradient(p):
+    ...     return {"w": np.cos(p["w"]), "c": 2 * p["c"] ** 2}  # it should be 3 times
+    >>> report = check_gradients(loss, params, gradient)
+    >>> report.passed
+    False
+    >>> {name: array.verdict for name, array in report.items()}
+    {'w': 'ok', 'c': 'wrong'}
     """
     arrays = validation.require_parameters(params)
     validation.require_loss(loss)

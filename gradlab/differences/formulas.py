@@ -150,6 +150,13 @@ def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> float:
     """The measure of the exercise: ``|a - n| / (|a| + |n| + 1e-15)``, in the 2-norm.
 
     Both arrays have the same shape, whatever it is; the result has no unit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab.differences import relative_error
+    >>> f"{relative_error(np.array([3.0, 4.0]), np.array([3.0, 4.001])):.1e}"
+    '1.0e-04'
     """
     off, *sizes = (
         rms(array) * math.sqrt(np.size(array)) for array in (analytic - numeric, analytic, numeric)

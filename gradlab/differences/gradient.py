@@ -92,6 +92,14 @@ def numerical_gradient(
     TypeError, ValueError
         If the parameters, the loss, or another argument cannot be used as they are: by name, and
         before anything is moved.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import numerical_gradient
+    >>> params = {"w": np.array([1.0, 2.0])}
+    >>> numerical_gradient(lambda p: np.sum(p["w"] ** 3), params)["w"].round(6)
+    array([ 3., 12.])
     """
     validation.require_parameters(params)
     validation.require_loss(loss)

@@ -56,6 +56,17 @@ def exercise(name: str, title: str) -> Callable[[Callable[[Any], str]], Callable
 
     The judge takes the learner's answer and returns the sentence for a right one; it raises
     ``Wrong`` or ``NotAttempted`` (:mod:`gradlab.exercises.feedback`) otherwise.
+
+    Examples
+    --------
+    >>> from gradlab.exercises import exercise, feedback
+    >>> @exercise("11_half", "11.1 A half")
+    ... def judge(answer):
+    ...     if feedback.number(answer, "the half") != 0.5:
+    ...         raise feedback.Wrong("Half of one, not of two.")
+    ...     return "One of two."
+    >>> judge(1 / 2)
+    'One of two.'
     """
 
     def register(judge: Callable[[Any], str]) -> Callable[[Any], str]:
@@ -122,6 +133,12 @@ def check(name: str, answer: Any) -> None:
     ------
     ValueError
         If there is no exercise of that name.
+
+    Examples
+    --------
+    >>> from gradlab import exercises
+    >>> exercises.check("05_factor_two", ...)
+    Not attempted yet.
     """
     mark, sentence = verdict(name, answer)
     (_solved.add if mark == "right" else _solved.discard)(name)
@@ -140,6 +157,14 @@ def progress(lesson: str) -> None:
     ------
     ValueError
         If there is no such notebook.
+
+    Examples
+    --------
+    >>> from gradlab import exercises
+    >>> exercises.progress("01")  # doctest: +ELLIPSIS
+    0 of 3 exercises solved in this notebook.
+      to do   1.1 Two nudges at once
+      ...
     """
     exercises = _exercises_of(lesson)
     done = [solved(one.name) for one in exercises]
@@ -155,6 +180,14 @@ def solved(name: str) -> bool:
     ------
     ValueError
         If there is no exercise of that name.
+
+    Examples
+    --------
+    >>> from gradlab import exercises
+    >>> exercises.check("05_factor_two", ...)
+    Not attempted yet.
+    >>> exercises.solved("05_factor_two")
+    False
     """
     return _find(name).name in _solved
 

@@ -68,6 +68,14 @@ def guessed(name: str) -> Any:
     ------
     ValueError
         If the name does not begin with the number of a notebook.
+
+    Examples
+    --------
+    >>> from gradlab import exercises
+    >>> exercises.guess("04 best step", 1e-8)
+    1e-08
+    >>> exercises.guessed("04 best step")
+    1e-08
     """
     lesson_of(name)
     return _guesses.get(name)
@@ -89,6 +97,14 @@ def came_out(name: str, value: Any) -> None:
         If the name does not begin with the number of a notebook.
     TypeError
         If the value is anything else.
+
+    Examples
+    --------
+    >>> from gradlab import exercises
+    >>> exercises.guess("04 best step", 1e-8)
+    1e-08
+    >>> exercises.came_out("04 best step", 1e-5)
+    Your guess: 1e-08. It came out as 1e-05.
     """
     lesson_of(name)
     _outcomes[name] = plain(value)
@@ -111,6 +127,14 @@ def guesses(lesson: str, line: bool = False) -> None:
     ------
     ValueError
         If there is no such notebook.
+
+    Examples
+    --------
+    >>> from gradlab import exercises
+    >>> exercises.guess("04 best step", 1e-8)
+    1e-08
+    >>> exercises.guesses("04", line=True)
+    {"04 best step": 1e-08}
     """
     if not isinstance(lesson, str) or not re.fullmatch(r"\d\d", lesson):
         raise ValueError(f"lesson must be the number of a notebook, such as '04', not {lesson!r}")

@@ -32,6 +32,13 @@ def direction_explorer(dpi: float = DPI) -> Explorer:
     ----------
     dpi
         Pixels per inch of the picture: more for a projector, fewer for a slow line.
+
+    Examples
+    --------
+    >>> from gradlab import explorers
+    >>> explorer = explorers.direction_explorer()  # a widget: in a notebook it shows itself
+    >>> sorted(explorer.controls)
+    ['count', 'entries', 'size']
     """
     sizes = {f"{size:.0e}" if i % 4 == 0 else f"{size:.1e}": i for i, size in enumerate(ERRORS)}
     controls = {

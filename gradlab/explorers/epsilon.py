@@ -36,6 +36,13 @@ def epsilon_explorer(dpi: float = DPI) -> Explorer:
     ----------
     dpi
         Pixels per inch of the picture: more for a projector, fewer for a slow line.
+
+    Examples
+    --------
+    >>> from gradlab import explorers
+    >>> explorer = explorers.epsilon_explorer()  # a widget: in a notebook it shows itself
+    >>> sorted(explorer.controls)
+    ['central', 'central4', 'curve', 'forward', 'reveal', 'seed', 'step']
     """
     steps = {f"{eps:.1e}": i for i, eps in enumerate(EPS)}
     controls = {

@@ -48,6 +48,13 @@ def error_bar_explorer(dpi: float = DPI) -> Explorer:
     ----------
     dpi
         Pixels per inch of the picture: more for a projector, fewer for a slow line.
+
+    Examples
+    --------
+    >>> from gradlab import explorers
+    >>> explorer = explorers.error_bar_explorer()  # a widget: in a notebook it shows itself
+    >>> sorted(explorer.controls)
+    ['seed', 'step']
     """
     steps = {f"{eps:.1e}": i for i, eps in enumerate(EPS)}
     controls = {

@@ -31,6 +31,13 @@ def fingerprint_explorer(dpi: float = DPI) -> Explorer:
     ----------
     dpi
         Pixels per inch of the picture: more for a projector, fewer for a slow line.
+
+    Examples
+    --------
+    >>> from gradlab import explorers
+    >>> explorer = explorers.fingerprint_explorer()  # a widget: in a notebook it shows itself
+    >>> sorted(explorer.controls)
+    ['bug', 'seed', 'setting']
     """
     menu = {"(no bug)": RIGHT}
     menu |= {

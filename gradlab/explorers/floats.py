@@ -53,6 +53,13 @@ def float_explorer(dpi: float = DPI) -> Explorer:
     ----------
     dpi
         Pixels per inch of the picture: more for a projector, fewer for a slow line.
+
+    Examples
+    --------
+    >>> from gradlab import explorers
+    >>> explorer = explorers.float_explorer()  # a widget: in a notebook it shows itself
+    >>> sorted(explorer.controls)
+    ['precision', 'step', 'theta']
     """
     steps = {f"{eps:.1e}": i for i, eps in enumerate(EPS)}
     controls = {

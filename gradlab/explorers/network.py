@@ -31,6 +31,13 @@ def network_explorer(dpi: float = DPI) -> Explorer:
     ----------
     dpi
         Pixels per inch of the picture: more for a projector, fewer for a slow line.
+
+    Examples
+    --------
+    >>> from gradlab import explorers
+    >>> explorer = explorers.network_explorer()  # a widget: in a notebook it shows itself
+    >>> sorted(explorer.controls)
+    ['scale', 'seed']
     """
     controls = {
         "seed": counter("seed", 0, 99, 0),

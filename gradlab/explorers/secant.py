@@ -28,6 +28,13 @@ def secant_explorer(dpi: float = DPI) -> Explorer:
     ----------
     dpi
         Pixels per inch of the picture: more for a projector, fewer for a slow line.
+
+    Examples
+    --------
+    >>> from gradlab import explorers
+    >>> explorer = explorers.secant_explorer()  # a widget: in a notebook it shows itself
+    >>> sorted(explorer.controls)
+    ['method', 'step', 'weight']
     """
     steps = {f"{eps:.1e}": i for i, eps in enumerate(EPS)}
     controls = {

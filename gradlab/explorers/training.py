@@ -41,6 +41,13 @@ def training_explorer(dpi: float = DPI) -> Explorer:
     ----------
     dpi
         Pixels per inch of the picture: more for a projector, fewer for a slow line.
+
+    Examples
+    --------
+    >>> from gradlab import explorers
+    >>> explorer = explorers.training_explorer()  # a widget: in a notebook it shows itself
+    >>> sorted(explorer.controls)
+    ['bug', 'seed', 'step']
     """
     start = int(np.searchsorted(STEPS, 1000))
     step = slider("step", {f"{k:,}": i for i, k in enumerate(STEPS)}, start)

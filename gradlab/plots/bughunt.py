@@ -36,6 +36,13 @@ def fingerprints(
         An error below it is written as "ok".
     ax
         Where to draw; by default on a new figure.
+
+    Examples
+    --------
+    >>> from gradlab import plots
+    >>> ax = plots.fingerprints({"missing 1/N": {"W1": 0.9, "b2": 0.9}, "no bug": {"W1": 1e-10, "b2": 1e-11}})
+    >>> [text.get_text() for text in ax.texts]
+    ['0.9', '0.9', 'ok', 'ok']
     """
     names = list(next(iter(errors.values())))
     values = np.array([[row[name] for name in names] for row in errors.values()])
@@ -87,6 +94,16 @@ def fingerprint_shapes(
     -------
     (rows, columns) array of axes
         Three to a row; four, if that leaves fewer of them empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import plots
+    >>> steps = np.logspace(-9, 0, 10)
+    >>> right = steps**2 + 1e-16 / steps
+    >>> curves = {"V": ("right code", right), "flat": ("no derivative", np.full(10, 0.3))}
+    >>> plots.fingerprint_shapes(steps, curves, reference=right).shape
+    (1, 3)
     """
     columns = min((3, 4), key=lambda width: -len(curves) % width)
     rows = -(-len(curves) // columns)
@@ -146,6 +163,14 @@ def blind_spots(
         The columns, from left to right.
     ax
         Where to draw; by default on a new figure.
+
+    Examples
+    --------
+    >>> from gradlab import plots
+    >>> found = {"missing 1/N": {"N = 20": "caught", "N = 1": "missed"}}
+    >>> ax = plots.blind_spots(found, settings=["N = 20", "N = 1"])
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['missing 1/N']
     """
     ax = style.axes_or_new(ax, 8.4, 2.2 + 0.34 * len(found))
     for i, row in enumerate(found.values()):

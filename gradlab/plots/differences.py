@@ -62,6 +62,14 @@ def secants(
         What moves along the horizontal axis.
     ax
         Where to draw; by default on a new figure.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import plots
+    >>> ax = plots.secants(np.exp, 0.0, steps=[1.0, 0.5], slope=1.0, name="w")
+    >>> ax.get_xlabel()
+    'w'
     """
     ax = style.axes_or_new(ax)
     reach = 1.3 * max(steps)  # the same to both sides, so that a slope is one angle in all panels
@@ -124,6 +132,13 @@ def error_curves(
         A step that somebody chose, drawn if it is a number on the axis.
     ax
         Where to draw; by default on a new figure.
+
+    Examples
+    --------
+    >>> from gradlab import bugs, error_curve, plots
+    >>> ax = plots.error_curves(error_curve(*bugs.course_problem(), methods="central"))
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('step ε', 'relative error')
     """
     ax = style.axes_or_new(ax, width=8.5, height=4.8)
     chosen = list(methods or curve.errors)
@@ -225,6 +240,13 @@ def staircase(
         Of the tangent.
     ax
         Where to draw; by default on a new figure.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import plots
+    >>> plots.staircase(np.exp, 0.0, reach=1e-15, slope=1.0).get_xlabel()
+    'distance moved'
     """
     ax = style.axes_or_new(ax)
     points = np.unique(x + np.linspace(-reach, reach, 601))
@@ -268,6 +290,15 @@ def named_error_curves(
         For each name (m,) relative errors; those that are exactly 0 are left out.
     ax
         Where to draw; by default on a new figure.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import plots
+    >>> eps = np.logspace(-9, 0, 10)
+    >>> ax = plots.named_error_curves(eps, {"right": eps**2 + 1e-16 / eps, "wrong": 0 * eps + 0.3})
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['right', 'wrong']
     """
     ax = style.axes_or_new(ax)
     for (name, values), look in zip(errors.items(), style.SERIES, strict=False):
@@ -330,6 +361,14 @@ def error_bands(
         What that one is called.
     ax
         Where to draw; by default on a new figure.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import plots
+    >>> errors = {"W1": np.array([1e-10, 3e-10]), "b2": np.array([1e-12, 2e-12])}
+    >>> plots.error_bands(errors, cutoff=1e-7).get_xlabel()
+    'relative error'
     """
     ax = style.axes_or_new(ax, height=3.2)
     rows = range(len(errors))
@@ -375,6 +414,12 @@ def error_while_filling(
         The relative error at which a check is said to fail; drawn as a line.
     ax
         Where to draw; by default on a new figure.
+
+    Examples
+    --------
+    >>> from gradlab import plots
+    >>> plots.error_while_filling([0.9, 0.5, 1e-10], "W2", cutoff=1e-7).get_ylabel()
+    'relative error printed'
     """
     ax = style.axes_or_new(ax, height=3.4)
     counts = np.arange(1, len(errors) + 1)
@@ -414,6 +459,15 @@ def taylor_remainders(
         For each gradient under test (m,) absolute remainders.
     ax
         Where to draw; by default on a new figure.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import plots
+    >>> h = np.logspace(-4, -1, 10)
+    >>> ax = plots.taylor_remainders(h, {"right": h**2, "wrong": h})
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('step h', 'remainder')
     """
     ax = style.axes_or_new(ax, width=8.5, height=4.4)
     for (name, values), look in zip(remainders.items(), style.SERIES, strict=False):
@@ -454,11 +508,14 @@ def _write_slope(ax: Axes, steps: np.ndarray, remainders: np.ndarray) -> None:
 def _slopes_in_words(name: str, steps: np.ndarray, remainders: Sequence[float]) -> str:
     """The slope of a remainder among the largest steps, and two decades further down."""
     heights, places = np.log10(_visible(remainders)), np.log10(steps)
-    large, smaller = (
+    slopes = [
         round(float(np.polyfit(places[piece], heights[piece], 1)[0]))
         for piece in (slice(-5, -2), slice(-9, -6))
-        if np.isfinite(heights[piece]).all()
-    )
+        if np.isfinite(heights[piece]).sum() == 3
+    ]
+    if not slopes:
+        return f"{name}: too few remainders to see a slope."
+    large, smaller = slopes[0], slopes[-1]
     if large == smaller:
         return f"{name}: slope {large}."
     return f"{name}: slope {large} among the largest steps, slope {smaller} further down."

@@ -37,6 +37,15 @@ def noise_left_over(
         How large somebody expected the rest to be, in those units; drawn if it is a number.
     ax
         Where to draw; by default on a new figure.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import plots
+    >>> distances = np.linspace(-1e-9, 1e-9, 5)
+    >>> left = 1e-16 * np.array([1, -1, 0, 2, -1])
+    >>> plots.noise_left_over(distances, left, unit=1e-16).get_ylabel()
+    'left over, in u|L|'
     """
     ax = style.axes_or_new(ax, height=3.4)
     rest = left / unit
@@ -101,6 +110,15 @@ def entries_in_bars(gradients: Mapping[str, Arrays], numeric: Arrays, bars: Arra
         A row for each entry. Zero is the difference, a line to both sides its bar, and a mark the
         analytic value: a dot inside the bar, a cross outside. The axis is logarithmic to both sides
         of zero, but for a short piece in the middle.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import plots
+    >>> numeric, bars = {"w": np.array([1.0, 2.0])}, {"w": np.array([1e-9, 1e-9])}
+    >>> gradients = {"A": {"w": np.array([1.0, 2.0])}, "B": {"w": np.array([1.0, 2.2])}}
+    >>> len(plots.entries_in_bars(gradients, numeric, bars).axes)
+    2
     """
     width = np.concatenate([np.ravel(bars[name]) for name in numeric])
     linear = 10.0 ** np.floor(np.log10(np.min(width)))

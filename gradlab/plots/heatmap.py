@@ -66,6 +66,15 @@ def heat_map(report: Mapping[Any, CheckedArray]) -> Figure:
     ------
     ValueError
         If the report has no entries: the loss could not be trusted, or directions were checked.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import check_gradients, plots
+    >>> params = {"w": np.array([0.5, -1.0])}
+    >>> report = check_gradients(lambda p: np.sum(np.sin(p["w"])), params, {"w": np.cos(params["w"])})
+    >>> plots.heat_map(report).axes[0].get_title()
+    'w: ok'
     """
     panels = [(array, off) for array in report.values() if (off := _off(array)) is not None]
     if not panels:

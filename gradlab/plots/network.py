@@ -52,6 +52,14 @@ def training_curves(histories: Mapping[str, np.ndarray], ax: Axes | None = None)
     ------
     ValueError
         If there are more names than looks to tell them apart.
+
+    Examples
+    --------
+    >>> from gradlab import mlp, paraboloid, plots
+    >>> history = mlp.train(mlp.init_params(), *paraboloid(), steps=100)
+    >>> ax = plots.training_curves({"one run": history})
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('step of gradient descent', 'loss')
     """
     if len(histories) > len(SERIES):
         raise ValueError(f"at most {len(SERIES)} curves can be told apart, not {len(histories)}")
@@ -91,6 +99,13 @@ def computation_graph(ax: Axes | None = None) -> Axes:
 
     A solid arrow carries a value from left to right, a dashed one its gradient from right to left;
     each is labelled with the array it carries and the array's shape.
+
+    Examples
+    --------
+    >>> from gradlab import plots
+    >>> labels = [text.get_text() for text in plots.computation_graph().texts]
+    >>> "@ W1 + b1" in labels
+    True
     """
     ax = axes_or_new(ax, 8, 4.2)
     ax.set(xlim=(-0.35, 11.1), ylim=(0.3, 5.7))
@@ -147,7 +162,14 @@ def computation_graph(ax: Axes | None = None) -> Axes:
 
 @house_style()
 def sigmoid_slope(ax: Axes | None = None) -> Axes:
-    """Draw the sigmoid H, its slope, and the formula H (1 - H) on points along it."""
+    """Draw the sigmoid H, its slope, and the formula H (1 - H) on points along it.
+
+    Examples
+    --------
+    >>> from gradlab import plots
+    >>> len(plots.sigmoid_slope().get_legend_handles_labels()[1])
+    3
+    """
     ax = axes_or_new(ax, 7, 3.8)
     z = np.linspace(-6, 6, 241)
     H = mlp.sigmoid(z)
@@ -170,7 +192,14 @@ def sigmoid_slope(ax: Axes | None = None) -> Axes:
 
 @house_style()
 def data_surface(X: np.ndarray, y: np.ndarray) -> Figure:
-    """Draw samples (N, 2) and their heights (N, 1) on the paraboloid, from the side and from above."""
+    """Draw samples (N, 2) and their heights (N, 1) on the paraboloid, from the side and from above.
+
+    Examples
+    --------
+    >>> from gradlab import paraboloid, plots
+    >>> len(plots.data_surface(*paraboloid()).axes)
+    2
+    """
     page, (flat, above) = figure(7.6, 3.7, columns=2)
     flat.remove()
     side = page.add_subplot(1, 2, 1, projection="3d")
@@ -208,6 +237,13 @@ def hidden_units(params: Mapping[str, np.ndarray]) -> Figure:
     params
         Of a network with two inputs and one output, in the shapes of
         :func:`gradlab.mlp.init_params`.
+
+    Examples
+    --------
+    >>> from gradlab import mlp, plots
+    >>> page = plots.hidden_units(mlp.init_params())
+    >>> page.axes[0].get_title()
+    'H[:, 0], W2 = +0.08'
     """
     x1, x2 = square()
     y_hat, cache = mlp.forward(params, np.column_stack([x1.ravel(), x2.ravel()]))
@@ -279,6 +315,14 @@ def weight_histograms(draws: Mapping[str, np.ndarray], ax: Axes | None = None) -
     """Draw how often each size of weight comes up, one outline for each way of drawing them.
 
     The arrays may have any shape; what lies beyond -2 and 2 is left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import plots
+    >>> draws = np.random.RandomState(0).normal(0, 0.5, 1000)
+    >>> plots.weight_histograms({"std 1/2": draws}).get_xlabel()
+    'weight'
     """
     ax = axes_or_new(ax, 7, 3.6)
     edges = np.linspace(-2, 2, 81)

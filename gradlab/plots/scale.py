@@ -45,6 +45,12 @@ def checking_cost(
         The number of parameters up to which the first way is carried on, with slope 2.
     ax
         Where to draw; by default on a new figure.
+
+    Examples
+    --------
+    >>> from gradlab import plots
+    >>> plots.checking_cost([21, 201], {"the loop": [1e-3, 1e-1]}).get_xlabel()
+    'number of parameters'
     """
     ax = style.axes_or_new(ax, 7, 4.2)
     first, cost = next(iter(costs.items()))
@@ -79,6 +85,14 @@ def what_moves(changes: Mapping[str, np.ndarray], title: str = "") -> Figure:
         entry is drawn as moved if it is not exactly zero.
     title
         What was nudged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import plots
+    >>> page = plots.what_moves({"Z1": np.array([[0.0, 1e-3]]), "y_hat": np.array([[2e-4]])})
+    >>> [ax.get_title() for ax in page.axes]
+    ['Z1', 'y_hat']
     """
     widths = [matrix.shape[1] for matrix in changes.values()]
     page, all_axes = style.figure(
@@ -132,6 +146,12 @@ def recovered_gradient(
         (n,) relative errors; zeros are left out.
     ax
         Where to draw; by default on a new figure.
+
+    Examples
+    --------
+    >>> from gradlab import plots
+    >>> plots.recovered_gradient([1e-9, 1.0], [1e-7, 1e-16]).get_xlabel()
+    'learning rate of the step'
     """
     ax = style.axes_or_new(ax, 7, 3.6)
     seen = np.asarray(errors) > 0
@@ -160,6 +180,14 @@ def one_sample_nudged(changes: Mapping[str, np.ndarray], ax: Axes | None = None)
         For each function, the (N,) changes of its outputs, per unit of the nudge.
     ax
         Where to draw; by default on a new figure.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import plots
+    >>> changes = {"a layer": np.array([1.0, 0.0]), "batch norm": np.array([0.5, -0.5])}
+    >>> [text.get_text() for text in plots.one_sample_nudged(changes).get_legend().get_texts()]
+    ['a layer', 'batch norm']
     """
     ax = style.axes_or_new(ax, 7, 3.4)
     shift = np.linspace(-0.12, 0.12, len(changes))
@@ -185,7 +213,14 @@ def one_sample_nudged(changes: Mapping[str, np.ndarray], ax: Axes | None = None)
 
 @style.house_style()
 def two_names() -> Figure:
-    """Why rebinding an attribute cuts the checker off: names and the arrays that they stand for."""
+    """Why rebinding an attribute cuts the checker off: names and the arrays that they stand for.
+
+    Examples
+    --------
+    >>> from gradlab import plots
+    >>> [ax.get_title() for ax in plots.two_names().axes]
+    ['One array, two names', 'After layer.W = layer.W − …']
+    """
     page, (before, after) = style.figure(7.5, 2.9, columns=2)
     _names_and_arrays(before, "One array, two names", (("the array", 0.5),), layer_at=0.5)
     _names_and_arrays(

@@ -140,6 +140,15 @@ def house_style() -> Iterator[None]:
 
     Matplotlib reads its settings when an artist is made, so a plot function that makes artists
     draws inside this block, or is decorated with ``@house_style()``.
+
+    Examples
+    --------
+    >>> from gradlab import plots
+    >>> page, ax = plots.figure()
+    >>> with plots.house_style():
+    ...     line, = ax.plot([0, 1], [0, 1])
+    >>> line.get_linewidth()
+    2.0
     """
     with matplotlib.style.context(["default", _STYLE]):
         yield
@@ -152,6 +161,12 @@ def method_name(method: str) -> str:
     ------
     KeyError
         If there is no such formula.
+
+    Examples
+    --------
+    >>> from gradlab import plots
+    >>> plots.method_name("central4")
+    'central, 4th order'
     """
     return label_of(method)
 
@@ -186,6 +201,13 @@ def figure(
     -------
     figure, axes
         As ``pyplot.subplots`` gives them: one axes, or an array of them.
+
+    Examples
+    --------
+    >>> from gradlab import plots
+    >>> page, axes = plots.figure(7, 3, columns=2, sharey=True)
+    >>> axes.shape
+    (2,)
     """
     with house_style():
         page = Figure(figsize=(width, height), dpi=SCREEN_DPI, layout=layout)
@@ -215,6 +237,14 @@ def describe(figure_or_axes: Figure | Axes, words: str) -> None:
     ------
     TypeError, ValueError
         If there is no figure, or there are no words.
+
+    Examples
+    --------
+    >>> from gradlab import plots
+    >>> page, ax = plots.figure()
+    >>> plots.describe(page, "Empty axes.")
+    >>> plots.description(page)
+    'Empty axes.'
     """
     _whole_figure(figure_or_axes)
     _WORDS[figure_or_axes] = alt_text(words)
@@ -227,6 +257,13 @@ def description(figure_or_axes: Figure | Axes) -> str:
     ------
     TypeError
         If there is no figure.
+
+    Examples
+    --------
+    >>> from gradlab import plots
+    >>> page, ax = plots.figure()
+    >>> plots.description(page)
+    ''
     """
     page = _whole_figure(figure_or_axes)
     of_axes = (_WORDS.get(ax, "") for ax in page.axes)
@@ -254,6 +291,13 @@ def png(figure_or_axes: Figure | Axes, dpi: float = _STILL_DPI, alt: str | None 
     ------
     TypeError
         If there is no figure.
+
+    Examples
+    --------
+    >>> from gradlab import plots
+    >>> page, ax = plots.figure()
+    >>> plots.png(page)[1:4]
+    b'PNG'
     """
     page = _whole_figure(figure_or_axes)
     screen_dpi = page.dpi
@@ -301,6 +345,13 @@ def show(figure_or_axes: Figure | Axes, alt: str | None = None) -> None:
         If there is no figure, or ``alt`` is not a string.
     ValueError
         If ``alt`` is empty, or the figure has no words of its own.
+
+    Examples
+    --------
+    >>> from gradlab import plots
+    >>> page, ax = plots.figure()
+    >>> plots.show(page, alt="Empty axes.")  # a notebook shows the figure, a terminal the words
+    Empty axes.
     """
     page = _whole_figure(figure_or_axes)
     if alt is None:
