@@ -6,6 +6,7 @@ Each function draws what its caller has measured, and returns the axes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -204,10 +205,17 @@ def witnesses(found: Mapping[str, tuple[float, float]], ax: Axes | None = None) 
         the code without.
     ax
         Where to draw; by default on a new figure.
+
+    Examples
+    --------
+    >>> from gradlab import plots
+    >>> ax = plots.witnesses({"uphill": (1.2, 0.8)})
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['uphill']
     """
     ax = style.axes_or_new(ax, 8.4, 1.3 + 0.36 * len(found))
     floor = 1e-3  # a logarithmic axis has no place for 0, nor for what is 0 but for rounding
-    looks = (
+    looks: tuple[dict[str, Any], ...] = (
         {"marker": "X", "color": style.VERMILION, "label": "with the mistake"},
         {"marker": "o", "color": style.BLUE, "label": "without"},
     )

@@ -38,6 +38,16 @@ def shifts_and_allowances(
     allowed
         For each rule, (k,) differences that it allows along the same directions. All in the same
         unit, the root mean square entry of the gradient.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import plots
+    >>> stream = np.random.RandomState(0)
+    >>> shifts = {0.1: 0.1 * np.abs(stream.normal(size=50))}
+    >>> allowed = {"cutoff 1e-3": 2e-3 * np.abs(stream.normal(size=50))}
+    >>> len(plots.shifts_and_allowances(shifts, allowed).axes)
+    1
     """
     page, panels = style.figure(
         7.2, 1.35 * len(shifts) + 1.1, rows=len(shifts), sharex=True, sharey=True
@@ -75,7 +85,9 @@ def shifts_and_allowances(
     ax.set_xticks(range(-10, 3, 2), [f"1e{decade}" for decade in range(-10, 3, 2)])
     ax.set_xlabel("size along one direction / rms gradient")
     page.supylabel("directions", fontsize=12)
-    handles = [Patch(facecolor="#D9D9D9", edgecolor=style.BLACK, label="shift of g·d by the error")]
+    handles: list[Patch | Line2D] = [
+        Patch(facecolor="#D9D9D9", edgecolor=style.BLACK, label="shift of g·d by the error")
+    ]
     handles += [
         Line2D(
             [],
@@ -129,6 +141,13 @@ def detection(
         Sizes at which the learner expects the rules to notice every other error.
     ax
         Where to draw; by default on a new figure.
+
+    Examples
+    --------
+    >>> from gradlab import plots
+    >>> shares = {"cutoff 1e-3": [0.1, 0.9]}
+    >>> plots.detection([1e-2, 1.0], found=shares, predicted=shares).get_ylabel()
+    'chance to find it'
     """
     ax, told = style.axes_or_new(ax, 7, 4), []
     for rule, shares in found.items():
@@ -189,18 +208,25 @@ def kernel_sizes(
         The length of a block; its multiples are marked.
     guess
         Lengths at which the learner expected the first kernel to be right.
+
+    Examples
+    --------
+    >>> from gradlab import plots
+    >>> page = plots.kernel_sizes([31, 32, 33], {"rows": [0.1, 1e-16, 0.1]}, block=32)
+    >>> [ax.get_title() for ax in page.axes]
+    ['rows']
     """
     page, panels = style.figure(7.2, 1.9 * len(errors) + 0.6, rows=len(errors), sharex=True)
-    lengths, told = np.asarray(lengths), []
-    for number, (ax, (name, error)) in enumerate(
+    sizes, told = np.asarray(lengths), []
+    for number, (ax, (name, measured)) in enumerate(
         zip(np.atleast_1d(panels), errors.items(), strict=True)
     ):
-        error = np.maximum(error, 1e-16)  # an exact zero has no place on the axis
+        error = np.maximum(measured, 1e-16)  # an exact zero has no place on the axis
         right = error < 1e-6
         for multiple in range(block, lengths[-1] + 1, block):
             ax.axvline(multiple, color=style.GREY, linewidth=0.9, linestyle=":")
-        _points(ax, lengths[~right], error[~right], style.SERIES[1], "wrong")
-        _points(ax, lengths[right], error[right], style.SERIES[0], "right")
+        _points(ax, sizes[~right], error[~right], style.SERIES[1], "wrong")
+        _points(ax, sizes[right], error[right], style.SERIES[0], "right")
         if number == 0 and guess is not None:
             at = np.atleast_1d(guess)
             ax.plot(
@@ -210,7 +236,7 @@ def kernel_sizes(
         ax.set_title(name, fontsize=12)
         ax.set_yticks([1e-15, 1e-10, 1e-5, 1])
         ax.minorticks_off()
-        told.append(f"{name[:1].upper()}{name[1:]} is right at {_runs(lengths[right])}")
+        told.append(f"{name[:1].upper()}{name[1:]} is right at {_runs(sizes[right])}")
     ax.set(
         xlabel=f"length of the input (dotted: multiples of the block of {block})",
         xticks=range(0, lengths[-1] + 1, block // 2),

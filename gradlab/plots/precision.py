@@ -37,6 +37,15 @@ def precision_law(
     -------
     (2,) array of axes
         The Vs; and the best step and the least error against u, with lines of slope 1/3 and 2/3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import plots
+    >>> eps, units = np.logspace(-9, 0, 28), {"float64": 1.1e-16, "float32": 6e-8}
+    >>> errors = {name: eps**2 + u / eps for name, u in units.items()}
+    >>> plots.precision_law(eps, errors, units).shape
+    (2,)
     """
     page, (left, right) = style.figure(9.6, 4.3, columns=2)
     best: dict[str, tuple[float, float]] = {}
