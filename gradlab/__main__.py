@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from typing import NoReturn
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from gradlab import check_gradients, mlp, paraboloid
 from gradlab.data import random_stream
 from gradlab.differences import METHODS
+from gradlab.terminal import leave_with
 
 CUTOFF = 1e-7
 SAMPLES = 20
@@ -108,4 +108,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

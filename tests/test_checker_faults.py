@@ -3,8 +3,11 @@
 Each test stands for a kind, so it runs over a family of cases, not over one example.
 """
 
+import copy
 import math
 import pickle
+import subprocess
+import sys
 import warnings
 from collections.abc import Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +15,15 @@ from multiprocessing.pool import ThreadPool
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gradlab import check_gradients, numerical_gradient, taylor_test
+from gradlab.checking.report import VERDICTS, ArrayReport, GradientCheckError, Report
 from gradlab.differences import entry_losses
 from gradlab.differences.noise import line_losses
 from gradlab.differences.sweep import Guarded, restored
+from gradlab.terminal import CLOSED_PIPE
 
 HOWS = ["entries", "directions"]
 
@@ -492,3 +499,116 @@ def test_matrices_are_moved_and_handed_on_as_matrices(method, workers):
 def test_a_huge_integer_is_no_finite_loss(how, huge):
     report = check_gradients(lambda p: huge, {"x": np.ones(2)}, {"x": np.ones(2)}, how=how)
     assert report.verdict == "nonfinite"
+
+
+# ------------------------------------------------------------------------------ D: the report
+
+
+def report_of(factor=1.0, how="entries"):
+    stream = np.random.RandomState(0)
+    params = {"W": stream.normal(size=(3, 4)), "b": stream.normal(size=3)}
+
+    def loss(p):
+        return float(np.sum(np.sin(p["W"])) + np.sum(p["b"] ** 2))
+
+    grads = {"W": np.cos(params["W"]) * factor, "b": 2 * params["b"]}
+    return check_gradients(loss, params, grads, how=how)
+
+
+SPOILT = np.where(np.arange(12).reshape(3, 4) == 5, np.nan, 1.0)
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("factor", [1.0, 2.0, SPOILT, 0.0])
+def test_reports_are_compared_copied_and_pickled(how, factor):
+    report = report_of(factor, how)
+    assert report == report_of(factor, how)
+    assert not report != report_of(factor, how)
+    assert report != report_of(1.5, how) and not report == report_of(1.5, how)
+    assert report != dict(report) and report != str(report) and report is not None
+    assert report["W"] == report_of(factor, how)["W"] and report["W"] != report["b"]
+    assert report["W"] != tuple(report["W"])
+    for again in (pickle.loads(pickle.dumps(report)), copy.copy(report), copy.deepcopy(report)):
+        assert again == report and str(again) == str(report)
+        assert again._repr_html_() == report._repr_html_()
+        assert (again.passed, again.verdict) == (report.passed, report.verdict)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(report)
+
+
+def test_a_failed_check_can_be_pickled():
+    with pytest.raises(GradientCheckError) as caught:
+        report_of(2.0).raise_if_failed()
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(report_of(2.0))
+
+
+def test_a_report_says_how_many_entries_are_off_and_the_worst_three():
+    factor = np.ones((3, 4))
+    for index, wrong in {(1, 2): 3.0, (0, 0): 1.2, (2, 3): -1.5, (2, 1): 0.7}.items():
+        factor[index] = wrong
+    for count, indices in ((4, []), (3, [(2, 1)]), (2, [(2, 1), (2, 3)])):
+        for index in indices:
+            factor[index] = 1
+        report = report_of(factor)
+        array = report["W"]
+        off = np.abs(array.gradient - array.differences)
+        assert len(array.outside) == count and array.outside[0] == array.worst_index
+        assert [off[index] for index in array.outside] == sorted(off[off > 1e-3], reverse=True)
+        assert f"{count} of 12 entries are off; next [" in " ".join(str(report).split())
+        assert array.others.count("analytic") == min(count, 3) - 1
+        assert array.others in report._repr_html_()
+    factor[0, 0] = 1
+    assert report_of(factor)["W"].others == "" and len(report_of(factor)["W"].outside) == 1
+    assert report_of(2.0)["W"].others.startswith("all 12 entries are off; next [")
+    assert report_of()["W"].outside == [] and report_of(2.0)["b"].others == ""
+
+
+def test_of_entries_equally_far_off_the_order_does_not_hang_on_rounding():
+    noise = 1e-9 * np.random.RandomState(0).normal(size=(3, 4))
+    array = ArrayReport(
+        "W", (3, 4), "wrong", "", 0.5, (0, 0), 1.0, 0.0, 1e-8,
+        np.ones((3, 4)), noise, np.full((3, 4), 1e-8),
+    )  # fmt: skip
+    assert array.outside == [(i, j) for i in range(3) for j in range(4)]
+
+
+any_float = st.floats(allow_nan=True, allow_infinity=True, width=64)
+
+
+@given(any_float, any_float, any_float, st.sampled_from(sorted(VERDICTS)))
+@settings(max_examples=500, deadline=None)
+def test_the_text_of_a_finding_never_fails(analytic, numeric, bar, verdict):
+    bar = abs(bar)
+    whole = np.array([analytic, numeric]), np.array([numeric, analytic]), np.full(2, bar)
+    for index, arrays in (((0,), whole), ((1,), (None,) * 3), (None, whole)):
+        array = ArrayReport("x", (2,), verdict, "", 0.1, index, analytic, numeric, bar, *arrays)
+        report = Report({"x": array})
+        assert max(map(len, str(report).splitlines())) <= 140
+        assert report == pickle.loads(pickle.dumps(report)) and report._repr_html_()
+
+
+def test_a_value_is_told_apart_from_a_huge_one():
+    array = ArrayReport("x", (1,), "wrong", "", 1.0, (0,), 1e300, -5e-324, 1e-323)
+    assert "analytic 1e+300, numeric 0" in array.finding
+    array = array._replace(numeric=1.0, error_bar=5e-324)
+    assert "analytic 1e+300, numeric 1," in array.finding
+
+
+# ------------------------------------------------------------------------- D: closed pipes
+
+
+@pytest.mark.parametrize("command", [["gradlab"], ["gradlab.bugs", "--seeds", "1-2000"]])
+def test_a_reader_that_has_had_enough_gets_no_traceback(command):
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) == CLOSED_PIPE and said == ""
+
+
+def test_a_command_that_is_read_to_the_end_keeps_its_status():
+    for arguments, status in (([], 0), (["--eps", "3"], 1), (["--eps", "x"], 2)):
+        done = subprocess.run([sys.executable, "-m", "gradlab", *arguments], capture_output=True)
+        assert done.returncode == status

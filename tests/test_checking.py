@@ -414,13 +414,14 @@ def test_the_text_of_a_report_is_wrapped_between_words():
     lines = str(report).splitlines()
     assert max(map(len, lines)) <= 102
     assert report.hint in " ".join(lines) and len(report.hint) > 100
-    indents = {len(line) - len(line.lstrip()) for line in lines[1:6]}
+    indents = {len(line) - len(line.lstrip()) for line in lines[1:8]}
     assert indents == {2, lines[2].index("wrong") + 11}  # arrays, and the hint below its column
     zero = check_gradients(loss, params, {**grads, "b1": 0 * grads["b1"]})
-    assert len(str(zero["b1"]).splitlines()) == 3  # the hint takes two
-    hint = [line for line in str(zero).splitlines() if line.startswith(" " * 20)]
-    assert len(hint) == 2 and len({len(line) - len(line.lstrip()) for line in hint}) == 1
-    assert zero["b1"].hint == " ".join(line.strip() for line in hint)
+    assert len(str(zero["b1"]).splitlines()) == 5  # the other entries take two, and the hint
+    below = [line for line in str(zero).splitlines() if line.startswith(" " * 20)]
+    assert len(below) == 4 and len({len(line) - len(line.lstrip()) for line in below}) == 1
+    said = " ".join(line.strip() for line in below)
+    assert said == f"{zero['b1'].others} {zero['b1'].hint}"
 
 
 def test_a_report_is_a_mapping():

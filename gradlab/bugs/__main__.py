@@ -6,6 +6,7 @@ import argparse
 from typing import NoReturn
 
 from gradlab.bugs.mystery import answer
+from gradlab.terminal import leave_with
 
 MOST_SEEDS = 10_000
 
@@ -48,4 +49,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    leave_with(main)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,8 @@ VERDICTS = {
     "nonfinite": "the loss or the gradient is nan or infinite",
     "random": "the loss does not return the same number twice",
 }
+WORST = 3  # entries of a wrong array are told
+DIGITS = 17  # are all that a float64 number has
 WIDTH = 100  # characters, for text: a notebook breaks longer lines in the middle of a word
 _SYMBOLS = {"ok": "✓", "wrong": "✗", "nonfinite": "✗", "random": "✗"}
 
@@ -87,6 +89,51 @@ class ArrayReport(NamedTuple):
         )
         analytic, numeric = _told_apart(self.analytic, self.numeric, self.error_bar)
         return f"{place}analytic {analytic}, numeric {numeric}, error bar {bar}"
+
+    @property
+    def outside(self) -> list[tuple[int, ...]]:
+        """The entries of a wrong array that lie outside their error bars, the worst ones first.
+
+        Entries that are as far off as one another, to three digits, come in their own order: which
+        of them is the worst is a matter of rounding. Empty if not every entry was compared.
+        """
+        whole = (self.gradient, self.differences, self.error_bars)
+        if self.verdict != "wrong" or any(each is None for each in whole):
+            return []
+        gradient, numeric, bars = (np.asarray(each, dtype=float) for each in whole)
+        with np.errstate(all="ignore"):
+            off = np.abs(gradient - numeric)
+            off = np.where(off > bars, off, 0.0)
+            largest = off[np.isfinite(off)].max(initial=0.0)
+            rank = np.round(off / largest, 3) if largest else off
+        entries = np.argsort(-rank, axis=None, kind="stable")[: np.count_nonzero(off)]
+        return [tuple(map(int, np.unravel_index(entry, off.shape))) for entry in entries]
+
+    @property
+    def others(self) -> str:
+        """How many entries are off, and the worst after the worst one, in a sentence; may be empty."""
+        outside = self.outside
+        if len(outside) < 2 or self.differences is None or self.gradient is None:
+            return ""
+        every = np.size(self.differences)
+        count = f"all {every}" if len(outside) == every else f"{len(outside)} of {every}"
+        following = []
+        for index in [index for index in outside if index != self.worst_index][: WORST - 1]:
+            bar = float(np.asarray(self.error_bars)[index])
+            values = float(self.gradient[index]), float(self.differences[index])
+            analytic, numeric = _told_apart(*values, bar)
+            place = ", ".join(map(str, index))
+            following.append(f"[{place}] analytic {analytic}, numeric {numeric}")
+        return f"{count} entries are off; next {'; '.join(following)}"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same, entry by entry; nan is the same as nan."""
+        return isinstance(other, ArrayReport) and all(map(_alike, self, other))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = None  # type: ignore[assignment]  # arrays have none
 
     def __repr__(self) -> str:
         whole = ("gradient", "differences", "error_bars")
@@ -155,6 +202,15 @@ class Report(Mapping):
     def __len__(self) -> int:
         return len(self._arrays)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same of the same arrays."""
+        if not isinstance(other, Report):
+            return NotImplemented
+        mine, theirs = vars(self), vars(other)
+        return mine.keys() == theirs.keys() and all(_alike(mine[k], theirs[k]) for k in mine)
+
+    __hash__ = None  # type: ignore[assignment]  # as of every mapping
+
     def __str__(self) -> str:
         arrays = self._arrays.values()
         widths = [max(len(str(a.name)) for a in arrays), max(len(str(a.shape)) for a in arrays)]
@@ -196,7 +252,7 @@ class Report(Mapping):
         heads = ("array", "shape", "verdict", "where", "what to look for")
         rows = []
         for array in self._arrays.values():
-            findings = "; ".join(filter(None, (array.finding, self._relative(array))))
+            findings = "; ".join(filter(None, _findings(array, self._relative(array))))
             verdict = f"{_SYMBOLS.get(array.verdict, '?')} {array.verdict}"
             cells = (str(array.shape), verdict, findings, array.hint)
             rows.append(
@@ -240,9 +296,15 @@ _CELL = "text-align:left;vertical-align:top"
 
 
 def _lines(array: ArrayReport, name: int, shape: int, relative: str = "") -> list[str]:
-    findings = "; ".join(filter(None, (array.finding, relative)))
+    finding, others, relative = _findings(array, relative)
+    findings = "; ".join(filter(None, (finding, relative)))
     first = f"{array.name!s:{name}}  {array.shape!s:{shape}}  {array.verdict:9}  {findings}"
-    return [first.rstrip(), *_wrapped(array.hint, name + shape + 15)]
+    indent = name + shape + 15
+    return [first.rstrip(), *_wrapped(others, indent), *_wrapped(array.hint, indent)]
+
+
+def _findings(array: ArrayReport, relative: str) -> tuple[str, str, str]:
+    return array.finding, array.others, relative
 
 
 def _wrapped(sentence: str, indent: int = 0) -> list[str]:
@@ -264,8 +326,26 @@ def _told_apart(analytic: float, numeric: float, bar: float) -> tuple[str, str]:
     Of the numeric one no more are shown than its error bar leaves certain; "0" if that is none.
     """
     size, off = max(abs(analytic), abs(numeric)), abs(analytic - numeric)
-    wanted = max(4, 2 + math.ceil(math.log10(size / off))) if 0 < off < math.inf else 4
-    if abs(numeric) <= bar:
+    wanted = 4
+    if 0 < off < math.inf and 0 < size < math.inf:
+        wanted = min(max(4, 2 + math.ceil(math.log10(size) - math.log10(off))), DIGITS)
+    if not abs(numeric) > bar:
         return f"{analytic:.{wanted}g}", "0"
-    certain = int(math.log10(abs(numeric) / bar)) if bar else wanted
+    certain = wanted
+    if 0 < bar and math.isfinite(numeric):
+        certain = int(math.log10(abs(numeric)) - math.log10(bar))
     return f"{analytic:.{wanted}g}", f"{numeric:.{max(1, min(wanted, certain))}g}"
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Equality for what reports are made of: arrays by their entries, nan equal to nan."""
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return (
+            isinstance(one, np.ndarray)
+            and isinstance(other, np.ndarray)
+            and one.dtype == other.dtype
+            and np.array_equal(one, other, equal_nan=True)
+        )
+    if isinstance(one, float) and isinstance(other, float) and math.isnan(one):
+        return math.isnan(other)
+    return bool(one == other)
