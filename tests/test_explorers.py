@@ -29,6 +29,7 @@ from traitlets import TraitError
 
 from gradlab import explorers, mlp, plots
 from gradlab.data import paraboloid
+from gradlab.differences import relative_error
 from gradlab.explorers import (
     direction,
     epsilon,
@@ -540,10 +541,18 @@ def test_a_rough_number_has_two_digits(value, said):
     assert rough(value) == said
 
 
+def test_the_errors_of_fingerprint_are_relative_errors_all_at_once():
+    a, n = np.random.RandomState(0).normal(size=(2, 3, 4, 5))
+    each, rows = fingerprint.relative_errors(a, n), fingerprint.relative_errors(a, n, (1, 2))
+    for i in range(3):
+        assert rows[i] == pytest.approx(relative_error(a[i], n[i]))
+        assert each[i, 1, 2] == pytest.approx(relative_error(a[i, 1, 2], n[i, 1, 2]))
+
+
 def test_fingerprint_of_a_random_loss_never_comes_near():
     """Evaluated as one stack it would draw its mask once, and look reproducible."""
     (given, swept), *_ = fingerprint._gradients("random_forward", "ordinary", 0).values()
-    errors = fingerprint._array_errors(given, swept)
+    errors = fingerprint.relative_errors(given[None], swept, tuple(range(1, swept.ndim)))
     assert errors[fingerprint.EPS < 1e-3].min() > 0.99
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import dis
 import inspect
+import math
 import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -38,6 +39,7 @@ __all__ = [
     "same_arrays",
     "shape",
     "watching_arguments",
+    "within_a_decade",
 ]
 
 
@@ -245,6 +247,25 @@ def choice(answer: Any, choices: tuple[str, ...]) -> str:
             return option
     quoted = ", ".join(repr(option) for option in choices)
     raise Wrong(f"Choose one of {quoted}; this is {described(answer)}.")
+
+
+def within_a_decade(guess: float, best: float) -> None:
+    """Raise ``Wrong``, and say by how much and why, unless a step is within a decade of the best."""
+    if guess < 0 and guess == int(guess):
+        raise Wrong(f"That looks like an exponent; the step itself would be 1e{guess:.0f}.")
+    if guess <= 0:
+        raise Wrong("A step has to be positive: it is a distance.")
+    decades = math.log10(guess / best)
+    if decades > 1:
+        raise Wrong(
+            f"Too large, by about {decades:.1f} decades: up there the curve bends within one step, "
+            f"and the truncation error rules."
+        )
+    if decades < -1:
+        raise Wrong(
+            f"Too small, by about {-decades:.1f} decades: down there the two losses agree in "
+            f"almost all their digits, and the rounding error rules."
+        )
 
 
 def shape(answer: Any, name: str = "a shape") -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from gradlab.exercises.feedback import (
     number,
     real_array,
     same_arrays,
+    within_a_decade,
 )
 
 Params = dict[str, np.ndarray]
@@ -158,27 +159,8 @@ def _judge_restored(found: Any, array: np.ndarray, name: str) -> None:
 
 @exercise("04_best_epsilon", "4.2 Predict the best epsilon")
 def judge_best_epsilon(answer: Any) -> str:
-    judge_step(number(answer, "the step"), best_step())
+    within_a_decade(number(answer, "the step"), best_step())
     return "Within a factor of ten, and the curve is flat down there: good enough to use."
-
-
-def judge_step(guess: float, best: float) -> None:
-    """Raise ``Wrong``, and say by how much and why, unless a step is within a decade of the best."""
-    if guess < 0 and guess == int(guess):
-        raise Wrong(f"That looks like an exponent; the step itself would be 1e{guess:.0f}.")
-    if guess <= 0:
-        raise Wrong("A step has to be positive: it is a distance.")
-    decades = math.log10(guess / best)
-    if decades > 1:
-        raise Wrong(
-            f"Too large, by about {decades:.1f} decades: up there the curve bends within one step, "
-            f"and the truncation error rules."
-        )
-    if decades < -1:
-        raise Wrong(
-            f"Too small, by about {-decades:.1f} decades: down there the two losses agree in "
-            f"almost all their digits, and the rounding error rules."
-        )
 
 
 # Where else people let the two lines cross, each with the sentence that helps.

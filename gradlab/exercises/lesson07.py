@@ -13,8 +13,7 @@ import numpy as np
 from gradlab import curves, mlp
 from gradlab.data import paraboloid
 from gradlab.exercises import exercise
-from gradlab.exercises.feedback import Wrong, call, number
-from gradlab.exercises.lesson04 import judge_step
+from gradlab.exercises.feedback import Wrong, call, number, within_a_decade
 
 STEP = 1e-20
 DIFFERENCES = ((2.0, 3.0, 0.5), (-0.7, -5.0, 0.1), (0.3, 40.0, 0.2))  # d and T of d + T h**2, h
@@ -153,7 +152,7 @@ def judge_float32_step(answer: Any) -> str:
         )
     if 700 <= guess <= 900:
         raise Wrong("That is how many times as long the step has to be; give the step itself.")
-    judge_step(guess, best_float32_step())
+    within_a_decade(guess, best_float32_step())
     return "A cube root again: half a billion times the noise, some 800 times the step."
 
 

@@ -85,16 +85,16 @@ def _problem(bug: str, setting: str, seed: int) -> Problem:
     return CATALOGUE[bug].problem(seed, setting)
 
 
-def _entry_errors(a: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """The relative error of each entry."""
-    return np.abs(a - n) / (np.abs(a) + np.abs(n) + 1e-15)
+def relative_errors(a: np.ndarray, n: np.ndarray, axes: tuple[int, ...] = ()) -> np.ndarray:
+    """:func:`gradlab.differences.relative_error` of many pairs at once.
 
+    ``axes`` are those of one array, whatever else is a pair of its own: by default every entry.
+    """
 
-def _array_errors(a: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """The relative error of a whole array against each of several, laid along the first axis."""
-    axes = tuple(range(1, n.ndim))
-    size = np.linalg.norm(a) + np.sqrt(np.sum(n**2, axis=axes))
-    return np.sqrt(np.sum((a - n) ** 2, axis=axes)) / (size + 1e-15)
+    def norm(values: np.ndarray) -> np.ndarray:
+        return np.sqrt(np.sum(values**2, axis=axes))
+
+    return norm(a - n) / (norm(a) + norm(n) + 1e-15)
 
 
 def _entry_bars(n: np.ndarray) -> np.ndarray:
@@ -173,10 +173,10 @@ class _FingerprintScene(Scene):
             if i >= len(pairs):
                 continue
             array, (a, n) = list(pairs.items())[i]
-            curves = _array_errors(a, n)
+            curves = relative_errors(a[None], n, tuple(range(1, n.ndim)))
             errors[array] = curves[CHECKED]
             curve.set_data(EPS, np.maximum(curves, 1e-15))
-            block = np.atleast_2d(_entry_errors(a, n[CHECKED]))
+            block = np.atleast_2d(relative_errors(a, n[CHECKED]))
             place = slice(block.shape[0]), slice(left, left + block.shape[1])
             cells[place] = np.maximum(block, 1e-12)
             crossed[place] = np.atleast_2d(~(np.abs(a - n[CHECKED]) <= _entry_bars(n)))
