@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from gradlab import plots
 from gradlab.explorers import direction
-from gradlab.plots import chances, style
+from gradlab.plots import style
 
 
 def lines_of(ax, marker=None):
@@ -61,9 +61,10 @@ def test_detection_draws_a_guess_at_one_half():
 
 
 def test_a_rule_looks_the_same_in_the_figures_and_in_the_explorer():
-    assert list(chances.RULES) == list(direction.RULES)
-    for look, series in zip(chances.RULES.values(), style.SERIES, strict=False):
-        assert look == series  # in this order the explorer takes them
+    assert list(style.RULES) == list(direction.RULES)
+    for rule in RULES:
+        ax = plots.detection([1, 0.1], {rule: [1, 0.25]}, {rule: [0.9, 0.5]})
+        assert {line.get_color() for line in ax.lines} == {style.RULES[rule]["color"]}
 
 
 def test_an_error_is_missed_where_its_shift_is_smaller_than_what_a_rule_allows():

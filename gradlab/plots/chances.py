@@ -17,7 +17,6 @@ from gradlab.plots import style
 
 __all__ = ["detection", "kernel_sizes", "shifts_and_allowances"]
 
-# The same rule looks the same in every figure and in the explorer of directions.
 _BINS = np.arange(-10, 2.01, 0.15)  # decades
 
 
