@@ -50,7 +50,12 @@ def raised(function):
         owner = known.get(current.__qualname__.partition(".")[0])
         for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(current)))):
             if isinstance(node, ast.Raise) and node.exc:
-                names.add(ast.unparse(node.exc).partition("(")[0].rpartition(".")[2])
+                name = ast.unparse(node.exc).partition("(")[0].rpartition(".")[2]
+                maker = known.get(name)  # of an exception with a long sentence
+                if inspect.isfunction(maker):
+                    name = inspect.signature(maker).return_annotation
+                if name[0].isupper():  # and not one that was caught before
+                    names.add(name)
             if isinstance(node, ast.Call):
                 before, _, name = ast.unparse(node.func).rpartition(".")
                 home = {"": known, "self": vars(owner) if owner else {}}.get(before)
@@ -113,6 +118,11 @@ def silent(a: int) -> int:
     return _refuse(a)
 
 
+def sentenced(a: int) -> int:
+    """Do something."""
+    raise _sentence(a)
+
+
 def forgetful(a: int, b: int) -> int:
     """Do something.
 
@@ -128,6 +138,10 @@ def _refuse(a: int) -> int:
     raise ValueError(a)
 
 
+def _sentence(a: int) -> TypeError:
+    return TypeError(a)
+
+
 @pytest.mark.parametrize(
     ("function", "complaint"),
     [
@@ -135,6 +149,7 @@ def _refuse(a: int) -> int:
         (untyped, "a has no type"),
         (untyped, "what it returns has no type"),
         (silent, "does not say that it raises ValueError"),
+        (sentenced, "does not say that it raises TypeError"),
         (forgetful, "b is not among its parameters"),
     ],
 )
