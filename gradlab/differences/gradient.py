@@ -190,6 +190,11 @@ def entry_losses(
     dict
         For each array the losses, of shape ``(len(offsets), *array.shape)``, float64 or complex128;
         nan where a loss that is :class:`gradlab.differences.sweep.Guarded` raises an exception.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the loss returns something that is no number, or changes what it is given.
     """
     rows = [row for row, offset in enumerate(offsets) if offset]
     with restored(params) as arrays, Progress(total_size(arrays), progress) as bar:

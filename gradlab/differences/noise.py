@@ -70,6 +70,11 @@ def line_losses(
     The arrays named in ``direction`` are moved in place and put back. Where the loss leaves its
     domain on the way, as ``log`` does below 0, its value is nan; if it raises an exception, and is
     :class:`gradlab.differences.sweep.Guarded`, it keeps that.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the loss returns something that is no number, or changes what it is given.
     """
     values = []
     with restored(params) as arrays, np.errstate(all="ignore"):

@@ -79,7 +79,7 @@ class Restored(dict[Any, np.ndarray]):
             try:
                 self[name][...] = values
             except ValueError:
-                raise _read_only(name) from None
+                raise ValueError(_READ_ONLY.format(name)) from None
 
     def put_back(self) -> None:
         """All values first, then the entries of the dict, and only then say what could not be.
@@ -115,7 +115,7 @@ class Restored(dict[Any, np.ndarray]):
         if held == list(self) and all(same_memory(params[n], a) for n, a in self.items()):
             return
         if not isinstance(params, MutableMapping):
-            raise TypeError("an entry was replaced")
+            raise RuntimeError("an entry was replaced, and cannot be set")
         for name in held:
             if name not in self or held != list(self):
                 del params[name]
@@ -149,34 +149,28 @@ def restored(params: Params) -> Iterator[Restored]:
             raised.add_note(str(failed))
 
 
+_CHANGED = (
+    "the loss changes params[{!r}], so no two evaluations mean the same: let it compute with a copy"
+)
+_READ_ONLY = (
+    "the loss makes params[{!r}] read-only, so that it cannot be moved: let it compute with a copy"
+)
+
+
 def require_untouched(params: Params, expected: Params) -> None:
     """Raise a ValueError if a loss has not left ``params``, all of it, as is expected."""
     for name, array in expected.items():
         held = params.get(name)
         if held is None or not np.array_equal(held, array):
-            raise _changed(name)
+            raise ValueError(_CHANGED.format(name))
         if not held.flags.writeable:
-            raise _read_only(name)
+            raise ValueError(_READ_ONLY.format(name))
     for name in params:
         if name not in expected:
             raise ValueError(
                 f"the loss adds {name!r} to params, which is no parameter: let it keep that "
                 f"elsewhere, or begin with params = dict(params)"
             )
-
-
-def _read_only(name: Hashable) -> ValueError:
-    return ValueError(
-        f"the loss makes params[{name!r}] read-only, so that it cannot be moved: let it compute "
-        f"with a copy"
-    )
-
-
-def _changed(name: Hashable) -> ValueError:
-    return ValueError(
-        f"the loss changes params[{name!r}], so no two evaluations mean the same: let it compute "
-        f"with a copy"
-    )
 
 
 # ------------------------------------------------------------- arrays that are more than arrays
@@ -395,37 +389,39 @@ class Sweep(NamedTuple):
                     try:
                         flat[entry] = number
                     except ValueError:
-                        raise _read_only(block.name) from None
+                        raise ValueError(_READ_ONLY.format(block.name)) from None
                     try:
                         found = loss(params)
                     except Exception as error:
-                        found = self._failed(error, block.name, number - original)
+                        if not self._kept(error, block.name, number - original):
+                            raise
+                        found = math.nan
                     else:
                         if flat[entry] != number:
-                            raise _changed(block.name)
+                            raise ValueError(_CHANGED.format(block.name))
                     losses[row, column] = value(found)
                 try:
                     flat[entry] = original
                 except ValueError:
-                    raise _read_only(block.name) from None
+                    raise ValueError(_READ_ONLY.format(block.name)) from None
                 if not column and self.arrays is not None and block.start == 0:
                     require_untouched(params, self.arrays.originals)
                 bar.advance()
         return losses
 
-    def _failed(self, error: Exception, name: Hashable, distance: Any) -> float:
-        """What the value is where the loss raises: nan, or there is none, and the error goes on."""
+    def _kept(self, error: Exception, name: Hashable, distance: Any) -> bool:
+        """Whether an exception counts as no number, and is kept; if not, it gets a note."""
         failure = Failure.of(error, {name: distance})
         if not isinstance(self.loss, Guarded) or isinstance(error, MemoryError):
             error.add_note(
                 f"gradlab had moved an entry of params[{name!r}] by {failure.distance:.0e} to "
                 f"take a difference."
             )
-            raise error
+            return False
         self.loss.failure = failure
         if self.arrays is not None:  # it may have been in the middle of some work in place
             self.arrays.put_back()
-        return math.nan
+        return True
 
     def _stack_losses(self, block: Block, numbers: np.ndarray) -> np.ndarray:
         array, length = self.params[block.name], self._stack_length()
