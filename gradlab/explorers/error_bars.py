@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.lines import Line2D
 
 from gradlab import mlp
 from gradlab.bugs import suspect_a, suspect_b
@@ -100,48 +101,46 @@ def _flat(arrays: dict[str, np.ndarray]) -> np.ndarray:
     return np.concatenate([arrays[name].ravel() for name in SHAPES])
 
 
+LOOKS: dict[str, dict[str, Any]] = {
+    "rounding": {"color": style.BLUE, "linewidth": 4.5},
+    "change": {"color": style.GREEN, "linewidth": 4.5, "linestyle": (0, (1, 0.4))},
+    "inside": {"marker": "o", "color": style.BLACK, "markersize": 5, "linestyle": ""},
+    "outside": {"marker": "X", "color": style.VERMILION, "markersize": 9, "linestyle": ""},
+}
+NAMES = {
+    "rounding": "error bar, rounding rules",
+    "change": "error bar, truncation rules",
+    "inside": " analytic value inside",
+    "outside": " analytic value outside",
+}
+
+
 class _BarScene(Scene):
-    width, height = 7.6, 5.4
+    width, height = 7.6, 5.6
     text_lines = 3
 
     def build(self) -> None:
         rows = np.arange(len(ENTRIES))
-        self.lines, self.marks = {}, {}
         decades = np.array([1e-9, 1e-4, 1.0])
-        for who, left in (("A", 0.135), ("B", 0.565)):
-            ax = self.figure.add_axes((left, 0.165, 0.42, 0.765))
+        self.artists: dict[tuple[str, str], Line2D] = {}
+        self.keys = []
+        for who, left, listed in (
+            ("A", 0.135, ("rounding", "change")),
+            ("B", 0.565, ("inside", "outside")),
+        ):
+            ax = self.figure.add_axes((left, 0.115, 0.42, 0.825))
             ax.set_xscale("symlog", linthresh=LINEAR, linscale=0.5)
-            ax.set(xlim=(-TOP, TOP), ylim=(len(rows) - 0.4, -0.6), title=f"suspect {who}")
+            ax.set(xlim=(-TOP, TOP), ylim=(len(rows) + 2.2, -0.6), title=f"suspect {who}")
+            ax.set_xlabel("analytic − numeric", fontsize=11)
             ax.set_xticks([*-decades[::-1], 0, *decades], self._labels(decades), fontsize=9)
             ax.set_yticks(rows, ENTRIES if who == "A" else [], fontsize=9)
             ax.minorticks_off()
             ax.axvline(0, color=style.GREY, linewidth=0.8)
-            parts: tuple[tuple[str, dict[str, Any]], ...] = (
-                ("rounding", {"color": style.BLUE, "linewidth": 4.5}),
-                ("change", {"color": style.GREEN, "linewidth": 4.5, "linestyle": (0, (1, 0.4))}),
-            )
-            for part, look in parts:
-                self.lines[who, part] = self.moving(*ax.plot([], [], **look, zorder=3))
-            marks: tuple[tuple[str, dict[str, Any]], ...] = (
-                ("inside", {"marker": "o", "color": style.BLACK, "markersize": 5}),
-                ("outside", {"marker": "X", "color": style.VERMILION, "markersize": 9}),
-            )
-            for mark, look in marks:
-                self.marks[who, mark] = self.moving(
-                    *ax.plot([], [], linestyle="", **look, zorder=5)
-                )
-        self.figure.text(0.56, 0.075, "analytic − numeric", ha="center", fontsize=12)
-        handles = [self.lines["A", "rounding"], self.lines["A", "change"]]
-        handles += [self.marks["A", "inside"], self.marks["A", "outside"]]
-        names = ["bar: rounding rules", "bar: truncation rules", "inside", "outside"]
-        samples = []
-        for handle, name in zip(handles, names, strict=True):
-            (sample,) = self.figure.axes[0].plot([], [], label=name)
-            sample.update_from(handle)
-            sample.set_animated(False)
-            sample.set_label(name)
-            samples.append(sample)
-        self.figure.legend(handles=samples, loc="lower center", ncols=4, fontsize=10, frameon=False)
+            for name, look in LOOKS.items():
+                order = 3 if name in ("rounding", "change") else 5
+                self.artists[who, name] = self.moving(*ax.plot([], [], **look, zorder=order))
+            looks = {name: LOOKS[name] for name in listed}
+            self.keys.append(self.key(ax, looks, top=0.083, left=0.1))
 
     @staticmethod
     def _labels(decades: np.ndarray) -> list[str]:
@@ -152,12 +151,17 @@ class _BarScene(Scene):
         bars = _bars(seed, step)
         width, rows = bars.width, np.arange(len(ENTRIES))
         ruled = bars.change > bars.rounding
+        drawn = set()
         for who, off in bars.off.items():
             inside = np.abs(off) <= width
-            for part, chosen in (("rounding", ~ruled), ("change", ruled)):
-                self.lines[who, part].set_data(*_segments(rows[chosen], width[chosen]))
-            for mark, chosen in (("inside", inside), ("outside", ~inside)):
-                self.marks[who, mark].set_data(off[chosen], rows[chosen])
+            for name, chosen in (("rounding", ~ruled), ("change", ruled)):
+                self.artists[who, name].set_data(*_segments(rows[chosen], width[chosen]))
+                drawn |= {name} if chosen.any() else set()
+            for name, chosen in (("inside", inside), ("outside", ~inside)):
+                self.artists[who, name].set_data(off[chosen], rows[chosen])
+                drawn |= {name} if chosen.any() else set()
+        for key in self.keys:
+            key.show({name: NAMES[name] for name in NAMES if name in drawn})
         return "\n".join(
             [
                 f"With ε = {EPS[step]:.1e} the bars reach from {width.min():.0e} to "

@@ -543,7 +543,7 @@ def still(artist: Artist, ax: Axes) -> dict[str, object] | None:
         if artist.get_weight() in ("bold", 700):
             about["bold"] = True
         if artist.get_transform() == ax.transAxes:
-            about["above"] = artist.get_position()[1] >= 1
+            about["above"] = bool(artist.get_position()[1] >= 1)
         x, y = artist.get_position()
         if artist.get_text() == "" and not artist.get_animated():
             return None
