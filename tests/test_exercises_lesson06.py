@@ -214,3 +214,46 @@ def raises(loss, y_hat, y):
 def test_which_samples_does_the_loss_use(capsys, answer, sentence):
     output = said(capsys, "06_unused_samples", answer)
     assert any(part in output for part in sentence.split("|")), output
+
+
+def hunts(**changes):
+    key = {seed: bugs.hunt(seed).answer for seed in lesson06.HUNTS}
+    return key | {int(seed[1:]): given for seed, given in changes.items()}
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (hunts(s17=12), "Case 17: line 12 feeds W1, b1, which is what is wrong, but other lines"),
+        (hunts(s17=10), "Case 17: line 10 feeds b2; with a mistake in it b2 would be wrong too"),
+        (hunts(s17=13), "line 13 feeds W1, and the wrong arrays are W1, b1: that is not all"),
+        (hunts(s17=8), "line 8 feeds W1, W2, b1, b2; with a mistake in it W2, b2 would be wrong"),
+        (hunts(s17=4), "line 4 is not a line of the gradient"),
+        (hunts(s17=99), "numbered from 1 to 15; there is no 99"),
+        (hunts(s17=(11, 12)), "line 12 feeds W1, b1"),
+        (hunts(s17="kink"), "content at another draw: buy reseed. Is it?"),
+        (hunts(s17="dH"), "Choose one of 'kink', 'dice', 'float32', 'dead units'"),
+        (hunts(s17=11.0), "Give the number of a line, such as 12"),
+        (hunts(s17=()), "Give the number of a line"),
+        (hunts(s24=17), "Case 24: that is one of two wrong lines"),
+        (hunts(s24=(17, 21)), "Case 24: line 21 feeds Wk"),
+        (hunts(s25=13), "Case 25: that line is right. Does the check still complain"),
+        (hunts(s25="dice"), "but not for that reason. If dice were all"),
+        (hunts(s25="dead units"), "zeros are compared with zeros, and nothing is wrong"),
+        (hunts(s25=...), "Not attempted yet. 25 still to do; what is there is right."),
+        ({17: 12, 24: ..., 25: ...}, "Case 17: line 12 feeds"),
+        ({3: 15}, "3: none of the seeds 17, 24, 25"),
+        ("line 11", "A dict with the seeds 17, 24, 25"),
+        (dict.fromkeys(lesson06.HUNTS, ...), "Not attempted yet."),
+        (hunts(), "Right. All three."),
+        (hunts(s17=[11], s24=(20, 17), s25=" Kink "), "Right. All three."),
+        ({str(seed): given for seed, given in hunts().items()}, "Right. All three."),
+    ],
+)
+def test_the_hunts(capsys, answer, sentence):
+    assert sentence in said(capsys, "06_hunt", answer)
+
+
+def test_the_three_hunts_are_of_three_kinds():
+    answers = [bugs.hunt(seed).answer for seed in lesson06.HUNTS]
+    assert [a if isinstance(a, str) else len(a) for a in answers] == [1, 2, "kink"]

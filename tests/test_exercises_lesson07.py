@@ -88,3 +88,71 @@ def test_richardson(capsys, answer, sentence):
 )
 def test_the_best_step_in_float32(capsys, answer, sentence):
     assert sentence in said(capsys, "07_float32_step", answer)
+
+
+def adjoint(u):
+    x = np.zeros(len(u) + 1)
+    x[:-1] += u / 2
+    x[1:] += u / 2
+    return x
+
+
+def overwriting(u):
+    x = np.zeros(len(u) + 1)
+    x[:-1] = u / 2
+    x[1:] = u / 2
+    return x
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (overwriting, "they overwrite each other"),
+        (lambda u: np.append(u / 2, u[-1] / 2), "they overwrite each other"),
+        (lambda u: 2 * adjoint(u), "2 times what it should be"),
+        (lambda u: (u[1:] + u[:-1]) / 2, "the running mean of u again, one shorter still"),
+        (lambda u: np.append(u / 2, 0), "half of u and a zero"),
+        (lambda u: np.concatenate([[0], (u[1:] + u[:-1]) / 2, [0]]), "The ends are missing"),
+        (lambda u: np.concatenate([u[:1], (u[1:] + u[:-1]) / 2, u[-1:]]), "yours get a whole"),
+        (lambda u: adjoint(u)[:-1], "it should have shape (6,)"),
+        (lambda u: -adjoint(u), "the right size and the wrong sign"),
+        (lambda u: adjoint(u[::-1]), "of the adjoint are right"),
+        (lambda u: u @ u, "has shape ()"),
+        (lambda u: np.convolve(u, [1, 1]), "2 times what it should be"),
+        (lambda u: u.T @ J, "NameError"),  # noqa: F821
+        (lambda u: None, "Not attempted yet"),
+        (3, "A function is asked for"),
+        (adjoint, "Right. <u, J v>"),
+        (lambda u: np.convolve(u, [0.5, 0.5]), "Right. <u, J v>"),
+        (lambda u: list(adjoint(u)), "Right. <u, J v>"),
+    ],
+)
+def test_the_adjoint_of_a_running_mean(capsys, answer, sentence):
+    assert sentence in said(capsys, "07_adjoint", answer)
+
+
+def surrogate(h, quantise, rest, w, w0):
+    return rest(h(w) + (quantise(h(w0)) - h(w0)))
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (lambda h, q, rest, w, w0: rest(q(h(w))), "It does not move with w"),
+        (lambda h, q, rest, w, w0: rest(h(w)), "the value of rest(h(w0)), as if nothing"),
+        (lambda h, q, rest, w, w0: rest(h(w) + q(h(w)) - h(w)), "It does not move with w"),
+        (lambda h, q, rest, w, w0: rest(q(h(w0))), "It does not move with w"),
+        (lambda h, q, rest, w, w0: rest(h(w) - (q(h(w0)) - h(w0))), "its sign the wrong way round"),
+        (lambda h, q, rest, w, w0: rest(h(w) + q(h(w0))), "it should have the value of the loss"),
+        (lambda h, q, rest, w, w0: rest(h(w) * q(h(w0)) / h(w0)), "the backward pass pretends"),
+        (lambda h, q, rest, w, w0: rest(h(w0) + q(h(w)) - h(w)), "the backward pass pretends"),
+        (lambda h, q, rest, w, w0: h(w) + q(h(w0)) - h(w0), "One number is asked for"),
+        (lambda h, q, rest, w, w0: h + q(h(w0)), "TypeError"),
+        (lambda w: w, "TypeError"),
+        (lambda *parts: ..., "Not attempted yet"),
+        (0.5, "A function is asked for"),
+        (surrogate, "Right. What is stopped stands at its value"),
+    ],
+)
+def test_a_gradient_that_is_wrong_on_purpose(capsys, answer, sentence):
+    assert sentence in said(capsys, "07_straight_through", answer)

@@ -13,7 +13,7 @@ import numpy as np
 from gradlab import curves, mlp
 from gradlab.data import paraboloid
 from gradlab.exercises import exercise
-from gradlab.exercises.feedback import Wrong, call, number, within_a_decade
+from gradlab.exercises.feedback import Wrong, call, number, same_array, within_a_decade
 
 STEP = 1e-20
 DIFFERENCES = ((2.0, 3.0, 0.5), (-0.7, -5.0, 0.1), (0.3, 40.0, 0.2))  # d and T of d + T h**2, h
@@ -135,7 +135,49 @@ def _agree(values: list[float], formula: Callable) -> bool:
     )
 
 
-@exercise("07_float32_step", "7.3 Predict the best epsilon in float32")
+@exercise("07_adjoint", "7.3 The adjoint of a running mean")
+def judge_adjoint(answer: Any) -> str:
+    rng = np.random.RandomState(7)
+    for n in (6, 9):
+        u = rng.normal(size=n - 1)
+        truth = np.zeros(n)
+        truth[:-1] += u / 2
+        truth[1:] += u / 2
+        overwritten = np.zeros(n)
+        overwritten[:-1] = u / 2
+        overwritten[1:] = u / 2
+        other_way = np.zeros(n)
+        other_way[1:] = u / 2
+        other_way[:-1] = u / 2
+        same_array(
+            call(answer, u),
+            truth,
+            "the adjoint",
+            {
+                "Where two values land in one place they overwrite each other: an inner x goes into "
+                "two means, so it gets back a half from each, added up.": overwritten,
+                "Where two values land in one place they overwrite each other. An inner x goes into "
+                "two means, and it gets back a half from each, added up.": other_way,
+                "The ends get a half each, and yours get a whole: x[0] goes into one mean only.": (
+                    np.concatenate([u[:1], (u[:-1] + u[1:]) / 2, u[-1:]])
+                ),
+                "That is the running mean of u again, one shorter still. The adjoint goes the other "
+                "way: from n - 1 numbers to n.": (u[:-1] + u[1:]) / 2,
+                "The ends are missing: x[0] and x[-1] go into a mean too.": (
+                    np.concatenate([[0.0], (u[:-1] + u[1:]) / 2, [0.0]])
+                ),
+                "That has lost what reaches the last x: its half comes from the last u.": (
+                    np.concatenate([u[:1] / 2, (u[:-1] + u[1:]) / 2, [0.0]])
+                ),
+                "That is half of u and a zero: each u goes back to both x of its mean.": (
+                    np.concatenate([u / 2, [0.0]])
+                ),
+            },
+        )
+    return "<u, J v> = <J'u, v> to the last digits, and no step was chosen."
+
+
+@exercise("07_float32_step", "7.4 Predict the best epsilon in float32")
 def judge_float32_step(answer: Any) -> str:
     guess = number(answer, "the step")
     low, high = FLOAT64_STEPS
@@ -154,6 +196,58 @@ def judge_float32_step(answer: Any) -> str:
         raise Wrong("That is how many times as long the step has to be; give the step itself.")
     within_a_decade(guess, best_float32_step())
     return "A cube root again: half a billion times the noise, some 800 times the step."
+
+
+@exercise("07_straight_through", "7.5 Check a gradient that is wrong on purpose")
+def judge_straight_through(answer: Any) -> str:
+    def h(w: np.ndarray) -> np.ndarray:
+        return np.array([w[0] * w[1], np.sin(w[0]), w[1] ** 2 + w[2]])
+
+    def rest(q: np.ndarray) -> float:
+        return float(np.sum(q**2 * np.array([1.0, -2.0, 0.5])))
+
+    w0 = np.array([0.9, -1.3, 0.4])
+    at = _quantised(h(w0))
+    pretended = _slopes(lambda w: float(2 * at * np.array([1.0, -2.0, 0.5]) @ h(w)), w0)
+    here = number(call(answer, h, _quantised, rest, w0, w0), "the surrogate")
+    if not math.isclose(here, rest(at), rel_tol=1e-9):
+        if math.isclose(here, rest(h(w0)), rel_tol=1e-9):
+            raise Wrong(
+                "At w = w0 it has the value of rest(h(w0)), as if nothing were rounded. The backward "
+                "pass takes the slope of rest at the rounded values, so start from those."
+            )
+        if math.isclose(here, rest(2 * h(w0) - at), rel_tol=1e-9):
+            raise Wrong(
+                "What is added has its sign the wrong way round: h(w0) plus it should give the "
+                "rounded values."
+            )
+        raise Wrong(
+            f"At w = w0 the surrogate is {here:.4g}; it should have the value of the loss there, "
+            f"rest(quantise(h(w0))) = {rest(at):.4g}."
+        )
+    slopes = _slopes(lambda w: number(call(answer, h, _quantised, rest, w, w0)), w0)
+    if np.allclose(slopes, 0, atol=1e-6):
+        raise Wrong(
+            "It does not move with w: either quantise(h(w)) still stands in it, which is a "
+            "staircase, or h(w0) where h(w) belongs."
+        )
+    if not np.allclose(slopes, pretended, rtol=1e-5):
+        raise Wrong(
+            f"Its value at w0 is right, but its slopes there are {np.round(slopes, 3)}; the backward "
+            f"pass pretends {np.round(pretended, 3)}."
+        )
+    return "What is stopped stands at its value, the rest moves: now differences can judge it."
+
+
+def _quantised(h: np.ndarray) -> np.ndarray:
+    return np.round(4 * h) / 4
+
+
+def _slopes(
+    function: Callable[[np.ndarray], float], w: np.ndarray, eps: float = 1e-5
+) -> np.ndarray:
+    moves = eps * np.eye(len(w))
+    return np.array([(function(w + e) - function(w - e)) / (2 * eps) for e in moves])
 
 
 @functools.cache
