@@ -129,7 +129,7 @@ def judge_mystery(answers: Any) -> str:
     return "Five of five. Any other seed is another mystery, and answer(seed) its solution."
 
 
-@exercise("06_unused_samples", "6.4 Which samples does the loss use?")
+@exercise("06_unused_samples", "6.5 Which samples does the loss use?")
 def judge_unused_samples(function: Any) -> str:
     y_hat, y = _predictions()
     for ignored in ([19], [], [0, 1, 2], [4, 11]):
@@ -230,7 +230,7 @@ def _why_it_seems_unused(missed: list[int], residual: dict[int, float], y: np.nd
     return "A sample is unused if moving it leaves the loss exactly as it was."
 
 
-@exercise("06_hunt", "6.5 Three hunts")
+@exercise("06_hunt", "6.4 Three hunts")
 def judge_hunt(answers: Any) -> str:
     guesses, open_ones = _dict(answers, HUNTS, "seeds")
     for seed, given in guesses.items():

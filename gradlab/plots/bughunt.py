@@ -109,8 +109,8 @@ def fingerprint_shapes(
     columns = min((3, 4), key=lambda width: -len(curves) % width)
     rows = -(-len(curves) // columns)
     _, panels = style.figure(
-        (2.8 if columns == 3 else 2.45) * columns,
-        2.9 * rows,
+        (2.8 if columns == 3 else 2.3) * columns,
+        2.5 * rows,
         rows,
         columns,
         sharex=True,
@@ -124,7 +124,7 @@ def fingerprint_shapes(
             ax.loglog(steps, reference, color="#8C8C8C", linewidth=4, label="right code")
         ax.loglog(steps, errors, color=style.BLUE, marker="o", markersize=4, linewidth=1.5)
         ax.set_title(f"{shape}\n", fontweight="bold")
-        ax.text(0.5, 1.03, who, transform=ax.transAxes, ha="center", fontsize=9.5)
+        ax.text(0.5, 1.03, who, transform=ax.transAxes, ha="center", fontsize=9)
         ax.set(ylim=(1e-12, 3), yticks=[1e-12, 1e-9, 1e-6, 1e-3, 1], xticks=[1e-9, 1e-6, 1e-3, 1])
         ax.tick_params(which="minor", length=0)
     for ax in panels.flat[len(curves) - columns : len(curves)]:
@@ -213,7 +213,7 @@ def witnesses(found: Mapping[str, tuple[float, float]], ax: Axes | None = None) 
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['uphill']
     """
-    ax = style.axes_or_new(ax, 8.4, 1.3 + 0.36 * len(found))
+    ax = style.axes_or_new(ax, 8, 1.3 + 0.32 * len(found))
     floor = 1e-3  # a logarithmic axis has no place for 0, nor for what is 0 but for rounding
     looks: tuple[dict[str, Any], ...] = (
         {"marker": "X", "color": style.VERMILION, "label": "with the mistake"},
@@ -231,7 +231,10 @@ def witnesses(found: Mapping[str, tuple[float, float]], ax: Axes | None = None) 
     ax.set(yticks=rows, yticklabels=list(found), ylim=(len(found) - 0.4, -0.6))
     ax.set_xlabel("what the witness of each row measures")
     ax.legend(loc="upper left", bbox_to_anchor=(0, 1.13), ncols=2, frameon=False)
-    told = "; ".join(f"{title}: {a:.2g} and {b:.2g}" for title, (a, b) in found.items())
+    told = "; ".join(
+        f"{title}: {' and '.join(f'{value:.2g}' if value > floor else '0' for value in pair)}"
+        for title, pair in found.items()
+    )
     style.describe(
         ax, f"For each program that passes every check, two measurements, with and without: {told}."
     )
