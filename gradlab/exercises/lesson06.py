@@ -129,6 +129,81 @@ def judge_mystery(answers: Any) -> str:
     return "Five of five. Any other seed is another mystery, and answer(seed) its solution."
 
 
+@exercise("06_hunt", "6.4 Three hunts")
+def judge_hunt(answers: Any) -> str:
+    guesses, open_ones = _dict(answers, HUNTS, "seeds")
+    for seed, given in guesses.items():
+        _judge_case(hunt(seed), _verdict_on_code(given))
+    _all_done(open_ones)
+    return "All three. The rest of the 2**32 cases is yours: bugs.hunt(seed) with any other seed."
+
+
+def _verdict_on_code(given: Any) -> tuple[int, ...] | str:
+    """Read a line number, two of them, or why the code is right."""
+    if isinstance(given, str):
+        return choice(given, tuple(INNOCENT))
+    numbers = tuple(given) if isinstance(given, (tuple, list, set)) else (given,)
+    if not numbers or not all(
+        isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in numbers
+    ):
+        raise Wrong(
+            f"Give the number of a line, such as 12, two of them, such as (12, 15), or one of "
+            f"{', '.join(map(repr, INNOCENT))}; this is {described(given)}."
+        )
+    return tuple(sorted({int(n) for n in numbers}))
+
+
+def _judge_case(case: Hunt, given: tuple[int, ...] | str) -> None:
+    truth = case.answer
+    if given == truth:
+        return
+    where = f"Case {case.seed}"
+    if isinstance(given, str):
+        if isinstance(truth, str):
+            raise Wrong(
+                f"{where}: the code is right, but not for that reason. {EXPERIMENTS[given]}"
+            )
+        raise Wrong(f"{where}: {EXPERIMENTS[given]} Is it?")
+    fed, last = feeds(case.code), len(case.code.splitlines())
+    for number in given:
+        if not 1 <= number <= last:
+            raise Wrong(f"{where}: its lines are numbered from 1 to {last}; there is no {number}.")
+        if number not in fed:
+            raise Wrong(
+                f"{where}: line {number} is not a line of the gradient. A check compares the "
+                f"gradient with whatever loss the lines down to L compute."
+            )
+    if isinstance(truth, str):
+        raise Wrong(
+            f"{where}: that line is right. Does the check still complain with other parameters, "
+            f"with the dice held, in float64?"
+        )
+    if set(given) < set(truth):
+        raise Wrong(f"{where}: that is one of two wrong lines.")
+    spoilt = frozenset[str]().union(*(fed[n] for n in truth))
+    for number in given:
+        if number not in truth:
+            raise Wrong(_why_not_that_line(case, number, fed[number], spoilt))
+
+
+def _why_not_that_line(case: Hunt, number: int, fed: frozenset[str], spoilt: frozenset[str]) -> str:
+    said = f"Case {case.seed}: line {number} feeds {_listed(sorted(fed))}"
+    if fed - spoilt:
+        return (
+            f"{said}; with a mistake in it {_listed(sorted(fed - spoilt))} would be wrong too. Look "
+            f"at a table that no trap disturbs."
+        )
+    if fed != spoilt:
+        return (
+            f"{said}, and the wrong arrays are {_listed(sorted(spoilt))}: that is not all of them."
+        )
+    return (
+        f"{said}, which is what is wrong, but other lines feed just the same. Freeze the gradient "
+        f"that it makes: what is still wrong then comes from below, and what has not changed, from "
+        f"no line above."
+    )
+
+
 @exercise("06_unused_samples", "6.5 Which samples does the loss use?")
 def judge_unused_samples(function: Any) -> str:
     y_hat, y = _predictions()
@@ -228,81 +303,6 @@ def _why_it_seems_unused(missed: list[int], residual: dict[int, float], y: np.nd
             f"to nothing: a larger nudge, and == in place of a tolerance."
         )
     return "A sample is unused if moving it leaves the loss exactly as it was."
-
-
-@exercise("06_hunt", "6.4 Three hunts")
-def judge_hunt(answers: Any) -> str:
-    guesses, open_ones = _dict(answers, HUNTS, "seeds")
-    for seed, given in guesses.items():
-        _judge_case(hunt(seed), _verdict_on_code(given))
-    _all_done(open_ones)
-    return "All three. The rest of the 2**32 cases is yours: bugs.hunt(seed) with any other seed."
-
-
-def _verdict_on_code(given: Any) -> tuple[int, ...] | str:
-    """Read a line number, two of them, or why the code is right."""
-    if isinstance(given, str):
-        return choice(given, tuple(INNOCENT))
-    numbers = tuple(given) if isinstance(given, (tuple, list, set)) else (given,)
-    if not numbers or not all(
-        isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in numbers
-    ):
-        raise Wrong(
-            f"Give the number of a line, such as 12, two of them, such as (12, 15), or one of "
-            f"{', '.join(map(repr, INNOCENT))}; this is {described(given)}."
-        )
-    return tuple(sorted({int(n) for n in numbers}))
-
-
-def _judge_case(case: Hunt, given: tuple[int, ...] | str) -> None:
-    truth = case.answer
-    if given == truth:
-        return
-    where = f"Case {case.seed}"
-    if isinstance(given, str):
-        if isinstance(truth, str):
-            raise Wrong(
-                f"{where}: the code is right, but not for that reason. {EXPERIMENTS[given]}"
-            )
-        raise Wrong(f"{where}: {EXPERIMENTS[given]} Is it?")
-    fed, last = feeds(case.code), len(case.code.splitlines())
-    for number in given:
-        if not 1 <= number <= last:
-            raise Wrong(f"{where}: its lines are numbered from 1 to {last}; there is no {number}.")
-        if number not in fed:
-            raise Wrong(
-                f"{where}: line {number} is not a line of the gradient. A check compares the "
-                f"gradient with whatever loss the lines down to L compute."
-            )
-    if isinstance(truth, str):
-        raise Wrong(
-            f"{where}: that line is right. Does the check still complain with other parameters, "
-            f"with the dice held, in float64?"
-        )
-    if set(given) < set(truth):
-        raise Wrong(f"{where}: that is one of two wrong lines.")
-    spoilt = frozenset[str]().union(*(fed[n] for n in truth))
-    for number in given:
-        if number not in truth:
-            raise Wrong(_why_not_that_line(case, number, fed[number], spoilt))
-
-
-def _why_not_that_line(case: Hunt, number: int, fed: frozenset[str], spoilt: frozenset[str]) -> str:
-    said = f"Case {case.seed}: line {number} feeds {_listed(sorted(fed))}"
-    if fed - spoilt:
-        return (
-            f"{said}; with a mistake in it {_listed(sorted(fed - spoilt))} would be wrong too. Look "
-            f"at a table that no trap disturbs."
-        )
-    if fed != spoilt:
-        return (
-            f"{said}, and the wrong arrays are {_listed(sorted(spoilt))}: that is not all of them."
-        )
-    return (
-        f"{said}, which is what is wrong, but other lines feed just the same. Freeze the gradient "
-        f"that it makes: what is still wrong then comes from below, and what has not changed, from "
-        f"no line above."
-    )
 
 
 def _dict(answers: Any, keys: tuple, kind: str) -> tuple[dict, list]:
