@@ -27,9 +27,15 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CI = (ROOT / ".ci/run").read_text(encoding="utf-8")
 EVERYTHING = "@tests/everything"  # the options of a run of all there is, a line each
+CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
 PAGES = [
     path
-    for path in (ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "notebooks").glob("*.md"))
+    for path in (
+        ROOT / "README.md",
+        ROOT / "CHANGELOG.md",
+        CONTRIBUTING,
+        *(ROOT / "notebooks").glob("*.md"),
+    )
     if path.exists()
 ]
 
@@ -294,6 +300,36 @@ def dead_links(path: Path, markdown: str) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_of_a_page_resolve(page):
     assert dead_links(page, page.read_text(encoding="utf-8")) == []
+
+
+def test_what_the_map_of_the_code_names_is_there():
+    named = re.findall(r"`([\w./]+(?:\.py|\.md|/))`", CONTRIBUTING.read_text(encoding="utf-8"))
+    places = [ROOT, ROOT / "gradlab", *(ROOT / "gradlab").glob("*/")]
+    unfound = [name for name in named if not any((place / name).exists() for place in places)]
+    assert set(unfound) <= {"lessonNN.py"} and len(named) > 30
+
+
+def test_the_commands_that_it_lists_are_there():
+    commands = re.findall(r"^\| [^|]+ \| `(.*)` \|$", CONTRIBUTING.read_text(), re.MULTILINE)
+    for command in commands:
+        for word in command.split():
+            if re.fullmatch(r"@?[\w.]+/[\w./]+", word):
+                assert (ROOT / word.lstrip("@")).exists(), command
+    assert len(commands) > 10
+
+
+def test_an_issue_has_a_form_that_github_can_read():
+    forms = [
+        path for path in (ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml") if path.stem != "config"
+    ]
+    assert len(forms) == 3
+    for path in forms:
+        form = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert {"name", "description", "body"} <= {*form}
+        asked = [part for part in form["body"] if part["type"] != "markdown"]
+        assert len({part["id"] for part in asked}) == len(asked) > 2
+        assert all(part["attributes"]["label"] for part in asked)
+        assert any(part.get("validations", {}).get("required") for part in asked)
 
 
 @pytest.mark.parametrize("path", check_notebooks.notebook_paths(), ids=lambda path: path.stem)
