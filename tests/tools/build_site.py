@@ -23,15 +23,18 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import build_lite
 import export_explorers
 import refresh_readme
 import set_address
+import site_pdf
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "notebooks" / "site"
@@ -41,6 +44,11 @@ PAGES, SITE, NPM = BUILD / "site-sources", BUILD / "site", BUILD / "site-npm"
 EXPLORER = re.compile(r"^explorers\.(\w+_explorer)\(\)\s*$")
 BADGE = re.compile(r"^\[!\[Open in Colab\].*$", re.MULTILINE)
 GUIDE, GLOSSARY = "guide.md", "glossary.md"
+ZIP = "gradlab-site.zip"
+NEEDS_SERVER = """<!doctype html><html lang="en"><meta charset="utf-8"><title>gradlab</title>
+<p>The live notebooks need the web: they are on the course's site, or run in your own JupyterLab.</p>
+<p><a href="../../index.html">Back to the course</a></p></html>
+"""
 UNSEEN = "position:absolute;width:1px;height:1px"
 
 
@@ -51,8 +59,11 @@ class SiteError(Exception):
 # ------------------------------------------------------------------------------------ the pages
 
 
-def prepare(address: set_address.Address) -> None:
-    """Write the pages that Sphinx reads: copies of the notebooks and of the texts beside them."""
+def prepare(address: set_address.Address, taken: Sequence[str] = ()) -> None:
+    """Write the pages that Sphinx reads: copies of the notebooks and of the texts beside them.
+
+    ``taken`` are the files that the first page offers to take away.
+    """
     shutil.rmtree(PAGES, ignore_errors=True)
     (PAGES / "_static" / "pictures").mkdir(parents=True)
     places = explorer_places()
@@ -75,8 +86,9 @@ def prepare(address: set_address.Address) -> None:
     values = {
         "two_suspects": two_suspects(),
         "doors": doors(),
+        "taken": take_away(taken),
         "notebooks": "\n".join(path.stem for path in NOTEBOOKS),
-        "example": example(),
+        "example": example()[0],
         "door": f'<p class="open"><a class="door-button needs-server" href="{lite("check_your_own_gradient.ipynb")}">Edit it and run it here, in your browser</a></p>',
         "slug": address.slug,
         "issues": f"{address.repository}/issues",
@@ -121,13 +133,12 @@ def functions() -> list[str]:
     return [name for name in gradlab.__all__ if inspect.isfunction(getattr(gradlab, name))]
 
 
-def example() -> str:
-    """The README's example and what it prints."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    match = refresh_readme.EXAMPLE.search(readme)
+def example() -> re.Match[str]:
+    """The README's example (``code``) and what it prints (``output``)."""
+    match = refresh_readme.EXAMPLE.search((ROOT / "README.md").read_text(encoding="utf-8"))
     if match is None:
         raise SiteError("README.md has no example between its marks: see refresh_readme.py")
-    return match[0].strip()
+    return match
 
 
 def linked(text: str, address: set_address.Address) -> str:
@@ -303,6 +314,13 @@ def doors() -> str:
     return f'<div class="doors">{boxes}</div>'
 
 
+def take_away(files: Sequence[str]) -> str:
+    """What can be taken along: a line with links, or nothing."""
+    names = {site_pdf.PDF: "the whole course as a PDF", ZIP: "this site for a folder, offline"}
+    links = [f'<a href="{file}" download>{names[file]}</a>' for file in files]
+    return f'<p class="open">To take along: {" ".join(links)}</p>' if links else ""
+
+
 # ------------------------------------------------------------------------------------ the build
 
 
@@ -336,7 +354,19 @@ def sphinx(address: set_address.Address) -> None:
         raise SiteError("Sphinx has something to say, above; the build allows no warning")
 
 
-def build(address: set_address.Address) -> None:
+def zipped() -> Path:
+    """The site as a zip: unpacked into a folder, it works without a server and without a network."""
+    target = BUILD / ZIP
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(SITE.rglob("*")):
+            if path.is_file() and "lite" not in path.relative_to(SITE).parts:
+                archive.write(path, Path("gradlab") / path.relative_to(SITE))
+        archive.writestr("gradlab/lite/notebooks/index.html", NEEDS_SERVER)
+    shutil.move(target, SITE / ZIP)
+    return SITE / ZIP
+
+
+def build(address: set_address.Address, taken: Sequence[str] = ()) -> None:
     """The pages and the explorers."""
     shutil.rmtree(SITE, ignore_errors=True)
     shutil.rmtree(BUILD / "site-doctrees", ignore_errors=True)
@@ -344,7 +374,7 @@ def build(address: set_address.Address) -> None:
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         data = beside.submit(export_explorers.export_all, names, BUILD / "site-explorers")
         install_npm()
-        prepare(address)
+        prepare(address, taken)
         sphinx(address)
         data.result()
     (SITE / "_static" / "explorers").mkdir()
@@ -358,10 +388,22 @@ def build(address: set_address.Address) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.parse_args(arguments)
+    parser.add_argument("--lite", action="store_true", help="JupyterLite, under lite/")
+    parser.add_argument("--lite-pyodide", type=Path, metavar="DIR", help="with the Pyodide in DIR")
+    parser.add_argument("--pdf", action="store_true", help="the whole course as gradlab.pdf")
+    parser.add_argument("--zip", action="store_true", help="the site for a folder, offline")
+    options = parser.parse_args(arguments)
     started = time.monotonic()
     try:
-        build(set_address.current_address())
+        address = set_address.current_address()
+        taken = [file for file, made in ((site_pdf.PDF, options.pdf), (ZIP, options.zip)) if made]
+        build(address, taken)
+        if options.pdf:
+            site_pdf.make(SITE, address.site)
+        if options.zip:
+            zipped()
+        if options.lite or options.lite_pyodide:
+            build_lite.build(SITE, example()["code"], address, options.lite_pyodide)
     except (SiteError, subprocess.CalledProcessError) as error:
         print(f"build_site: {error}", file=sys.stderr)
         return 1

@@ -397,7 +397,7 @@
       const panel = this.data.panels[i];
       const above = this.data.items.filter((item) => item.panel === i && item.above);
       const lines = above.some((item) => item.ha === "left") ? 2 : above.length ? 1 : 0;
-      return 12 + 20 * lines + (panel.title ? 20 : 0) + (panel.ylabel && !this.small(i) ? 20 : 0);
+      return 16 + 20 * lines + (panel.title ? 20 : 0) + (panel.ylabel && !this.small(i) ? 20 : 0);
     }
 
     below(i) {
@@ -514,7 +514,13 @@
 
     node(item) {
       let node;
-      if (item.kind === "line") node = drawnLine(item, this.wide ? 0.85 : 0.72);
+      if (item.kind === "line") {
+        node = drawnLine(item, this.wide ? 0.85 : 0.72);
+        // Crosses on a map stay black in the dark: the map stays as light as it is.
+        if (this.data.items.some((other) => other.kind === "image" && other.panel === item.panel)) {
+          node.style.color = "#000";
+        }
+      }
       else if (item.kind === "dots") node = element("g");
       else if (item.kind === "image") {
         node = element("image", { preserveAspectRatio: "none" });
@@ -604,6 +610,7 @@
       } else if (item.above) y = y0 - 6;
       else if (item.va === "top") y += 0.8 * size;
       else if (item.va === "center" || item.va === "center_baseline") y += 0.35 * size;
+      if (!this.wide && !item.above && item.ha === "left") x += 6; // clear of a marker before it
       node.replaceChildren(...lines.map((line, k) => {
         const span = element("tspan", { x: round(x), y: round(y + 1.25 * size * k) });
         span.textContent = line;
