@@ -61,18 +61,21 @@ def tracked_texts() -> list[Path]:
 
 def from_pyproject() -> dict[str, frozenset[str]]:
     ranges = {}
-    for requirement in [*PROJECT["dependencies"], *with_course("lab"), *with_course("test")]:
+    for requirement in [*PROJECT["dependencies"], *with_extras("lab"), *with_extras("test")]:
         parsed = Requirement(requirement)
         ranges[parsed.name] = frozenset(map(str, parsed.specifier))
     return ranges
 
 
-def with_course(extra: str) -> list[str]:
-    """The requirements of an extra that asks for the extra ``course`` as well."""
+def with_extras(extra: str) -> list[str]:
+    """The requirements of an extra, and of the extras that it asks for."""
     extras = PROJECT["optional-dependencies"]
-    first, *others = extras[extra]
-    assert first == f"{PROJECT['name']}[course]"
-    return [*extras["course"], *others]
+    found = []
+    for text in extras[extra]:
+        asked = Requirement(text)
+        own = asked.name == PROJECT["name"]
+        found += sum(map(with_extras, sorted(asked.extras)), []) if own else [text]
+    return found
 
 
 def from_conda(environment: dict) -> dict[str, frozenset[str]]:
@@ -121,7 +124,7 @@ def test_the_runtime_needs_little():
 
 
 def test_the_lab_has_what_the_notebooks_import():
-    lab = {Requirement(text).name for text in with_course("lab")}
+    lab = {Requirement(text).name for text in with_extras("lab")}
     installed = {"gradlab", "numpy", "IPython", *sys.stdlib_module_names}
     for path in check_notebooks.notebook_paths():
         notebook = nbformat.read(path, as_version=4)

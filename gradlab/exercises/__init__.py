@@ -166,7 +166,7 @@ def progress(lesson: str) -> None:
       to do   1.1 Two nudges at once
       ...
     """
-    exercises = _exercises_of(lesson)
+    exercises = exercises_of(lesson)
     done = [solved(one.name) for one in exercises]
     print(f"{sum(done)} of {len(exercises)} exercises solved in this notebook.")
     for one, is_done in zip(exercises, done, strict=True):
@@ -193,7 +193,7 @@ def solved(name: str) -> bool:
 
 
 def _find(name: str) -> Exercise:
-    names = [one.name for one in _exercises_of(str(name)[:2])]
+    names = [one.name for one in exercises_of(str(name)[:2])]
     if name not in names:
         raise ValueError(
             f"there is no exercise {name!r}; notebook {name[:2]} has {', '.join(names)}"
@@ -201,7 +201,14 @@ def _find(name: str) -> Exercise:
     return _registered[name]
 
 
-def _exercises_of(lesson: str) -> list[Exercise]:
+def exercises_of(lesson: str) -> list[Exercise]:
+    """The exercises of a notebook, in the order in which they were registered.
+
+    Raises
+    ------
+    ValueError
+        If there is no such notebook.
+    """
     if lesson not in LESSONS:
         raise ValueError(f"lesson must be '01' to '09', not {lesson!r}")
     importlib.import_module(f"gradlab.exercises.lesson{lesson}")

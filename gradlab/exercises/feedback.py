@@ -157,14 +157,21 @@ def stopped(function: Callable, error: Exception) -> str:
     """Say why a learner's function stopped, and at which of its lines if it has several."""
     said = f": {in_plain_words(error)}" if str(error) else ""
     sentence = f"Your function stopped with {type(error).__name__}{said.rstrip('.')}."
+    lines = lines_of(function, error)
+    return f"{sentence} It was at `{lines[-1]}`." if lines else sentence
+
+
+def lines_of(function: Any, error: BaseException) -> list[str]:
+    """The lines of a learner's function that led to ``error``, as far as they are known."""
+    if hasattr(error, "lines"):  # of a function that runs in another process
+        return list(error.lines)
     learners = function.func if isinstance(function, partial) else function
     file = getattr(getattr(learners, "__code__", None), "co_filename", None)
-    lines = [
+    return [
         frame.line
         for frame in traceback.extract_tb(error.__traceback__)
         if frame.filename == file and frame.name != "<lambda>" and frame.line
     ]
-    return f"{sentence} It was at `{lines[-1]}`." if lines else sentence
 
 
 def in_plain_words(error: Exception) -> str:
@@ -195,19 +202,26 @@ def only_arguments(function: Any) -> None:
     Wrong
         If it reads an array from outside.
     """
-    if not hasattr(function, "__code__"):
-        return
-    read = [step.argval for step in dis.get_instructions(function) if step.opname == "LOAD_GLOBAL"]
-    outside = [
-        name
-        for name in dict.fromkeys(read)
-        if isinstance(function.__globals__.get(name), np.ndarray)
-    ]
+    outside = arrays_read(function)
     if outside:
         raise Wrong(
             f"Your function reads {', '.join(outside)} from the notebook. It is tried on another "
             f"network, so take everything from its arguments."
         )
+
+
+def arrays_read(function: Any) -> list[str]:
+    """The names of the arrays that a function reads from outside of it."""
+    if hasattr(function, "arrays_read"):  # a function that runs in another process
+        return list(function.arrays_read)
+    if not hasattr(function, "__code__"):
+        return []
+    read = [step.argval for step in dis.get_instructions(function) if step.opname == "LOAD_GLOBAL"]
+    return [
+        name
+        for name in dict.fromkeys(read)
+        if isinstance(function.__globals__.get(name), np.ndarray)
+    ]
 
 
 def number(answer: Any, name: str = "the answer") -> float:
