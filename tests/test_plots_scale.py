@@ -92,8 +92,8 @@ def test_kernels_are_right_and_wrong_where_their_errors_say():
     page = plots.kernel_sizes(lengths, errors, block=3, guess=(3, 4))
     one, other = page.axes
     drawn = {line.get_label(): list(line.get_xdata()) for line in one.lines}
-    assert (drawn["wrong"], drawn["right"], drawn["guess"]) == ([2, 4], [3, 5], [3, 4])
-    assert not [line for line in other.lines if line.get_label() == "guess"]
+    assert (drawn["wrong"], drawn["right"], drawn["your guess"]) == ([2, 4], [3, 5], [3, 4])
+    assert not [line for line in other.lines if line.get_label() == "your guess"]
     assert "One is right at 3 and 5. Other is right at 2 to 4." in style.description(page)
     assert "right at none of them" in style.description(
         plots.kernel_sizes(lengths, {"one": [1, 1, 1, 1]}, block=3)
@@ -104,6 +104,24 @@ def test_recovered_gradient_leaves_out_errors_that_are_zero():
     ax = plots.recovered_gradient([1e-2, 1e-1, 1], [1e-3, 1e-4, 0])
     (line,) = lines_of(ax)
     np.testing.assert_allclose(line.get_xdata(), [1e-2, 1e-1])
+
+
+def test_recovered_gradient_draws_the_digits_that_were_guessed():
+    ax = plots.recovered_gradient([1e-6, 1], [1e-10, 1e-16], digits_at={1e-6: 12})
+    _, star = lines_of(ax)
+    np.testing.assert_allclose(star.get_data(), [[1e-6], [1e-12]])
+
+
+@pytest.mark.parametrize("guess", [None, "many", [], ["a", None], True, -1, float("nan"), 1e308])
+def test_a_guess_that_cannot_be_drawn_is_left_out(guess):
+    rule = RULES[0]
+    plain = len(lines_of(plots.detection([1, 0.1], *2 * [{rule: [1, 0.25]}])))
+    assert len(lines_of(plots.detection([1, 0.1], *2 * [{rule: [1, 0.25]}], guess=guess))) == plain
+    for drawn in (
+        plots.kernel_sizes([2, 3], {"one": [1, 1e-9]}, 2, guess=guess),
+        plots.recovered_gradient([0.1, 1], [1e-3, 1e-4], digits_at={1e-6: guess}),
+    ):
+        style.png(drawn)
 
 
 def test_every_sample_has_a_stem():

@@ -6,6 +6,7 @@ Each function draws data that its caller has computed onto a new figure, and des
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -120,7 +121,7 @@ def detection(
     found: Mapping[str, Sequence[float]],
     predicted: Mapping[str, Sequence[float]],
     trials: int | None = None,
-    guess: Sequence[float] | float | None = None,
+    guess: object = None,
     ax: Axes | None = None,
 ) -> Axes:
     """How often a check along one random direction notices an error in one entry.
@@ -160,11 +161,11 @@ def detection(
         ax.plot(sizes, chances, **line)
         ax.plot([], [], **{**look, "linewidth": 1.2}, label=rule)
         told.append(f"the {rule} {_half_in_words(sizes, shares)}")
-    if guess is not None:
-        at = np.atleast_1d(np.asarray(guess, dtype=float))
-        ax.plot(
-            at, np.full(at.shape, 0.5), "*", color=style.BLACK, markersize=14, label="your guess"
-        )
+    mine = style.numbers_in(guess)
+    mine = mine[mine > 0]
+    if mine.size:
+        star: dict[str, Any] = {"color": style.BLACK, "markersize": 14, "label": "your guess"}
+        ax.plot(mine, np.full(mine.shape, 0.5), "*", **star)
     ax.set(
         xscale="log",
         ylim=(-0.04, 1.05),
@@ -193,7 +194,7 @@ def kernel_sizes(
     lengths: Sequence[int],
     errors: Mapping[str, Sequence[float]],
     block: int,
-    guess: Sequence[int] | int | None = None,
+    guess: object = None,
 ) -> Figure:
     """The relative error of block kernels against the length of their input.
 
@@ -226,11 +227,10 @@ def kernel_sizes(
             ax.axvline(multiple, color=style.GREY, linewidth=0.9, linestyle=":")
         _points(ax, sizes[~right], error[~right], style.SERIES[1], "wrong")
         _points(ax, sizes[right], error[right], style.SERIES[0], "right")
-        if number == 0 and guess is not None:
-            at = np.atleast_1d(guess)
-            ax.plot(
-                at, np.full(at.shape, 1e-5), "*", color=style.BLACK, markersize=12, label="guess"
-            )
+        mine = style.numbers_in(guess) if number == 0 else np.empty(0)
+        if mine.size:
+            star: dict[str, Any] = {"color": style.BLACK, "markersize": 12, "label": "your guess"}
+            ax.plot(mine, np.full(mine.shape, 1e-5), "*", **star)
         ax.set(yscale="log", ylim=(1e-17, 30), ylabel="relative error")
         ax.set_title(name, fontsize=12)
         ax.set_yticks([1e-15, 1e-10, 1e-5, 1])

@@ -134,7 +134,10 @@ def _cell(row: int, column: int, moved: bool) -> Rectangle:
 
 @style.house_style()
 def recovered_gradient(
-    rates: Sequence[float], errors: Sequence[float], ax: Axes | None = None
+    rates: Sequence[float],
+    errors: Sequence[float],
+    digits_at: Mapping[float, object] | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """The relative error of a gradient that was recovered from an update, by learning rate.
 
@@ -144,6 +147,8 @@ def recovered_gradient(
         (n,) learning rates.
     errors
         (n,) relative errors; zeros are left out.
+    digits_at
+        For a learning rate, how many digits somebody guessed would survive there.
     ax
         Where to draw; by default on a new figure.
 
@@ -157,6 +162,11 @@ def recovered_gradient(
     seen = np.asarray(errors) > 0
     drawn = np.asarray(rates)[seen], np.asarray(errors)[seen]
     ax.loglog(*drawn, **style.SERIES[0])
+    for rate, guess in (digits_at or {}).items():
+        for digits in style.numbers_in(guess):
+            star: dict[str, Any] = {"color": style.BLACK, "markersize": 14, "label": "your guess"}
+            ax.plot(rate, 10.0 ** -np.clip(digits, 0, 20), "*", **star)
+            ax.legend(loc="upper right")
     ax.set(xlabel="learning rate of the step", ylabel="relative error of\nthe recovered gradient")
     first, last = (
         f"{style.decade(drawn[1][end])} at a rate of {style.decade(drawn[0][end])}"

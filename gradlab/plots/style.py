@@ -281,6 +281,20 @@ def decade(value: float) -> str:
     return f"1e{round(np.log10(value)):d}"
 
 
+def numbers_in(guess: object) -> np.ndarray:
+    """The finite numbers of what somebody guessed, which may be anything: a figure can draw these.
+
+    Examples
+    --------
+    >>> from gradlab.plots.style import numbers_in
+    >>> numbers_in([32, "all others", 64]).tolist()
+    [32.0, 64.0]
+    """
+    parts = guess if isinstance(guess, list | tuple) else [guess]
+    kept = (one for one in parts if isinstance(one, int | float) and not isinstance(one, bool))
+    return np.array([float(one) for one in kept if abs(one) < 1e300])
+
+
 def png(figure_or_axes: Figure | Axes, dpi: float = _STILL_DPI, alt: str | None = None) -> bytes:
     """Draw a figure as a small PNG: a palette image, equal bytes for equal figures.
 
