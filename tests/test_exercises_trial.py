@@ -269,6 +269,10 @@ MUTANTS = {
     "two loops": (two_loops, "np.ndindex(array.shape)"),
     "not restored": (does_not_restore, "leaves W1 changed: put the old value itself back"),
     "restored by adding": (puts_back_by_adding, "leaves W1 changed, in its last digits"),
+    "arguments swapped": (
+        lambda loss, grads, params: with_bars(loss, params, grads),
+        "come in the order loss, params, grads",
+    ),
     "changes the gradient": (divides_the_gradient, "changes the gradient of W1"),
 }
 

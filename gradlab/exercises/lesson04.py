@@ -189,7 +189,7 @@ OTHER_CROSSINGS: dict[str, Callable[[float, float, int], float]] = {
         lambda T, R, p: math.sqrt(R / T)
     ),
     "The root is a cube root whatever p is: right for central differences, whose p is 2; "
-    "it should depend on p.": lambda T, R, p: math.cbrt(R / T),
+    "it should depend on p.": lambda T, R, p: float(np.cbrt(R / T)),
 }
 CROSSINGS = ((0.2, 1e-15, 2), (3.0, 2e-16, 1), (0.05, 7e-17, 4))
 

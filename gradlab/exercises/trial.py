@@ -347,23 +347,33 @@ def trial(check: Any) -> str:
         If there is no check yet; if it gets a case wrong, with the sentence for the first.
     """
     attempted(check)
-    findings = []
     every = cases()
-    for number, case in enumerate(every):
-        findings.append(_tried(check, case, first=number == 0))
-        if number == 1 and findings[0].named and not findings[1].named:
-            raise Wrong(
-                "It returns the arrays that are right; the names of the wrong ones are wanted."
-            )
-        if number == 1 and findings[0].named:
-            _judge(every[0], findings[0])
-        if number > 0:
-            _judge(case, findings[-1])
+    findings = [_tried(check, every[0], first=True), _tried(check, every[1])]
+    if findings[0].named and not findings[1].named:
+        raise Wrong("It returns the arrays that are right; the names of the wrong ones are wanted.")
+    if findings[0].named and _right_when_swapped(check, every[0]):
+        raise Wrong(
+            "Its arguments come in the order loss, params, grads; yours takes the gradient for the "
+            "parameters."
+        )
+    _judge(every[0], findings[0])
+    _judge(every[1], findings[1])
+    for case in every[2:]:
+        findings.append(_tried(check, case))
+        _judge(case, findings[-1])
     bugs = sum(bool(case.wrong) for case in every)
     return (
         f"It finds all {bugs} wrong gradients and accuses none of the {len(every) - bugs} right ones, "
         f"with {findings[0].points.evaluations} evaluations for the 21 entries of the first."
     )
+
+
+def _right_when_swapped(check: Any, case: Case) -> bool:
+    """Whether a check that takes its second and third argument for each other is right."""
+    try:
+        return not _tried(lambda loss, params, grads: check(loss, grads, params), case).named
+    except Wrong:
+        return False
 
 
 def _judge(case: Case, finding: Finding) -> None:
@@ -386,7 +396,7 @@ def _judge(case: Case, finding: Finding) -> None:
         )
 
 
-def _tried(check: Any, case: Case, first: bool) -> Finding:
+def _tried(check: Any, case: Case, first: bool = False) -> Finding:
     """What a check says about one case, on copies, watched."""
     params = {name: np.array(array) for name, array in case.params.items()}
     grads = {name: np.array(array) for name, array in case.grads.items()}
