@@ -4,6 +4,9 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from gradlab.checking.signatures import (
     constant_ratio,
@@ -79,9 +82,255 @@ def test_constant_ratio_survives_extreme_scales():
     assert constant_ratio(3e200 * TRUTH, 1e200 * TRUTH) == pytest.approx(3)
 
 
+# ------------------------------------------------------------- with an error bar for each entry
+
+
+def drawn(seed, shape=(3, 4)):
+    stream = np.random.RandomState(seed)
+    return stream.normal(size=shape), stream.normal(size=shape), stream
+
+
+def measured(truth, bars, stream):
+    """The right gradient as differences show it: off by less than its error bars."""
+    return truth + bars * stream.uniform(-0.9, 0.9, truth.shape)
+
+
+def mixed_units(stream, shape):
+    return 10.0 ** stream.uniform(-6, 6, shape)
+
+
+MISTAKES = {
+    "log": lambda t, p: t * p,
+    "exp": lambda t, p: t * np.exp(-p),
+    "tangent": lambda t, p: t - np.sum(t * p) / np.sum(p * p) * p,
+    "decay": lambda t, p: t - 0.3 * p,
+    "sign decay": lambda t, p: t + 0.2 * np.sign(p),
+    "centred": lambda t, p: t - t.mean(),
+    "shifted": lambda t, p: t + 0.5,
+    "total": lambda t, p: np.full(t.shape, t.sum()),
+    "reordered": lambda t, p: t[::-1],
+    "partly": lambda t, p: t * (1 + 0.5 * (np.arange(t.size).reshape(t.shape) % 5 == 1)),
+    "zero": lambda t, p: 0 * t,
+}
+
+
+@pytest.mark.parametrize("kind", MISTAKES)
+@pytest.mark.parametrize("seed", range(20))
+def test_a_mistake_is_known_within_the_error_bars(kind, seed):
+    truth, parameter, stream = drawn(seed)
+    bars = 1e-7 * stream.uniform(0.1, 1, truth.shape)
+    answer = MISTAKES[kind](truth, parameter)
+    signature = recognise(answer, measured(truth, bars, stream), parameter, bars=bars)
+    assert signature.kind == kind and describe(signature)
+
+
+RATIOS = [-1, 2, -2, 0.5, -0.5, 3, 20, -5, 1 / 3, 1 / 20, -1 / 7]
+
+
+@pytest.mark.parametrize("ratio", RATIOS)
+@pytest.mark.parametrize("coarse", [1e-9, 1e-5, 1e-3])
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_ratio_is_known_to_be_the_number_that_it_is(ratio, coarse, mixed, seed):
+    """Also in an array of mixed units; and -1 is a flipped sign, not "-0.9994 times"."""
+    truth, parameter, stream = drawn(seed)
+    if mixed:
+        truth *= mixed_units(stream, truth.shape)
+    bars = coarse * np.abs(truth)
+    signature = recognise(ratio * truth, measured(truth, bars, stream), parameter, bars=bars)
+    assert signature == ("ratio", pytest.approx(ratio, rel=1e-12), ())
+    assert "in every entry" not in describe(signature)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_hint_where_the_numbers_are_too_coarse(seed):
+    """What is known to a few per cent is no whole number, and has no order."""
+    truth, parameter, stream = drawn(seed)
+    bars = stream.choice([0.05, 0.3, 1.0]) * np.abs(truth).max() * np.ones(truth.shape)
+    for answer in (20 * truth, truth / 20, 3.1 * truth, truth.T.reshape(3, 4), truth + 0.5):
+        said = describe(recognise(answer, measured(truth, bars, stream), parameter, bars=bars))
+        assert said == ""
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_one_of_two_entries_off_is_no_ratio(seed):
+    """Although the other one may be so small that it fits any."""
+    _, parameter, stream = drawn(seed, (2,))
+    truth = np.array([10.0 ** stream.uniform(-9, -3), 1.0])
+    for bars in (1e-9 * truth, np.full(2, 1e-9), np.full(2, 1e-3)):
+        seen = measured(truth, bars, stream)
+        signature = recognise(truth * [1, 1 / 3], seen, parameter, bars=bars)
+        assert signature is None or signature == (
+            "partly",
+            pytest.approx(np.nan, nan_ok=True),
+            ((1,),),
+        )
+        if bars[0] < 1e-3 * truth[0]:
+            assert (
+                describe(signature) == "only the entry [1] is off, the rest of the array is right"
+            )
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("shape", [(2, 2), (3, 3), (6, 6)])
+def test_a_symmetric_matrix_is_known_by_its_diagonal(seed, shape):
+    truth, _, stream = drawn(seed, shape)
+    truth = truth + truth.T
+    bars = 1e-8 * np.abs(truth).max() * np.ones(shape)
+    diagonal = np.eye(shape[0], dtype=bool)
+    for factor, word in ((2, "twice"), (0.5, "half")):
+        said = measured(truth, bars, stream)
+        off = recognise(np.where(diagonal, truth, factor * truth), said, truth, bars=bars)
+        assert off == ("symmetric", factor, ()) and "symmetric matrix" in describe(off)
+        assert word in describe(off)
+        on = recognise(np.where(diagonal, factor * truth, truth), said, truth, bars=bars)
+        assert on.kind == "diagonal" and word in describe(on)
+    other = recognise(
+        np.where(diagonal, truth, 1.7 * truth), measured(truth, bars, stream), bars=bars
+    )
+    assert other is None or other.kind == "partly"
+
+
+@pytest.mark.parametrize("parameter", [0.05, 0.2, 0.1, 3.0, 20.0, -0.3])
+@pytest.mark.parametrize("shape", [(), (1,), (4,)])
+def test_the_derivative_to_a_logarithm_is_no_average(parameter, shape):
+    """At s = 0.05 it is a twentieth of the right one, and no batch of 20."""
+    truth = np.full(shape, 1.7) + 0.1 * np.arange(4)[: np.prod(shape, dtype=int)].reshape(shape)
+    bars = 1e-9 * truth
+    signature = recognise(truth * parameter, truth, np.full(shape, parameter), bars=bars)
+    assert signature.kind == "log" and "logarithm" in describe(signature)
+    other = recognise(truth * parameter, truth, np.full(shape, 0.77), bars=bars)
+    assert other is None or other.kind == "ratio"
+
+
+def test_a_factor_two_at_a_parameter_of_two_stays_the_factor_two():
+    assert recognise(2 * TRUTH, TRUTH, np.full((3, 4), 2.0)) == ("ratio", 2.0, ())
+    assert recognise(np.array([1.4]), np.array([0.7]), np.array([2.0])) == ("ratio", 2.0, ())
+
+
+@pytest.mark.parametrize("n", [3, 7])
+def test_outputs_are_told_from_a_batch(n):
+    for ratio in (n, 1 / n, -n, -1 / n):
+        signature = recognise(ratio * TRUTH, TRUTH, PARAMETER)
+        assert "outputs" not in describe(signature) and f"batch of {n}" in describe(signature)
+        assert f"over {n} outputs, or over a batch of {n}," in describe(signature, sizes={5, n})
+        assert "outputs" not in describe(signature, sizes={5, 2})
+
+
+# --------------------------------------------------------------------------- it never fails
+
+numbers = st.floats(width=64) | st.sampled_from([0.0, -0.0, 1.0, 2.0, 1e-9, 5e-324, 1e308, -1e-160])
+shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+
+
+@st.composite
+def oddities(draw):
+    """A wrong gradient, a right one, parameters and error bars, of shapes that mostly fit."""
+    shape = draw(shapes)
+    arrays = [draw(hnp.arrays(float, shape, elements=numbers)) for _ in range(4)]
+    if draw(st.booleans()):  # or with something in common
+        factor = draw(numbers)
+        with np.errstate(all="ignore"):
+            arrays[0] = draw(st.sampled_from([arrays[1] * factor, arrays[1] + factor * arrays[2]]))
+    if draw(st.integers(0, 9)) == 0:
+        arrays[draw(st.integers(0, 3))] = draw(hnp.arrays(float, draw(shapes), elements=numbers))
+    return arrays
+
+
+@given(oddities(), st.booleans(), st.booleans(), st.sampled_from([0.0, 1e-4, 1.0, np.inf, np.nan]))
+@settings(max_examples=500, deadline=None)
+def test_a_hint_never_fails(arrays, with_parameter, with_bars, rtol):
+    answer, truth, parameter, bars = arrays
+    signature = recognise(
+        answer,
+        truth,
+        parameter if with_parameter else None,
+        rtol,
+        bars if with_bars and bars.shape == truth.shape else None,
+    )
+    said = describe(signature, sizes=truth.shape)
+    assert isinstance(said, str) and "nan" not in said.split() and "inf" not in said.split()
+    if signature is not None:
+        assert said
+
+
+def test_what_made_a_hint_fail_once():
+    """Coarse numbers, of which the best ratio was 0; and an answer of nothing beside the truth."""
+    assert describe(recognise(np.array([1e-9, -1e-9]), np.array([4.0, 4.0]), np.ones(2))) == ""
+    assert (
+        describe(recognise(np.array([1e-9, -1e-9]), np.array([4.0, -4.0]), np.ones(2), 1.0)) == ""
+    )
+    assert (
+        recognise(np.zeros(0), np.zeros(0)) is None and recognise(np.zeros(2), np.ones(3)) is None
+    )
+
+
+names = st.text() | st.integers() | st.none() | st.tuples(st.integers()) | st.floats()
+
+
+@given(st.lists(names, unique=True, max_size=6), st.data())
+@settings(max_examples=300, deadline=None)
+def test_the_pattern_never_fails(names, data):
+    wrong = [name for name in names if data.draw(st.booleans())]
+    assert isinstance(describe_pattern(wrong, names), str)
+
+
+# ---------------------------------------------------------------------------- layers in a row
+
+
 def test_the_set_of_wrong_arrays_says_where_to_look():
     names = ["W1", "b1", "W2", "b2"]
     assert "in front of W2 are wrong (W1, b1)" in describe_pattern(["W1", "b1"], names)
     assert "Only b1 is wrong" in describe_pattern(["b1"], names)
     assert describe_pattern(["W1", "b2"], names) == ""
     assert describe_pattern(names, names) == describe_pattern([], names) == ""
+
+
+LAYERS = [
+    ["W1", "b1", "W2", "b2", "W3", "b3"],
+    ["w_0", "b_0", "w_1", "b_1", "w_2", "b_2"],
+    ["layers[0].W", "layers[0].b", "layers[1].W", "layers[1].b", "layers[2].W", "layers[2].b"],
+    ["0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"],
+    ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias", "fc10.weight", "fc10.bias"],
+    [
+        "layers[0][0]",
+        "layers[0][1]",
+        "layers[1][0]",
+        "layers[1][1]",
+        "layers[2][0]",
+        "layers[2][1]",
+    ],
+]
+
+
+@pytest.mark.parametrize("names", LAYERS, ids=lambda names: names[0])
+def test_layers_in_a_row_are_known_by_their_names(names):
+    for count in (2, 4):
+        said = describe_pattern(names[:count], names)
+        assert f"All arrays in front of {names[count]} are wrong" in said and "error signal" in said
+    assert "the error signal behind it serves the others" in describe_pattern(names[1:2], names)
+    for wrong in (names[2:4], names[1:3], names[3:]):
+        assert describe_pattern(wrong, names) == ""
+
+
+NO_LAYERS = [
+    ["rotation", "shift", "focal"],
+    ["Q", "K", "V", "O"],
+    ["Wq", "Wk", "Wv", "Wo"],
+    ["W_x", "W_h", "b"],
+    ["beta0", "beta1", "beta2"],
+    ["x1", "x2", "x3"],
+    ["mean", "log_sigma", "weights"],
+    ["W2", "b2", "W1", "b1"],  # from the output to the input
+    [0, 1, 2, 3],
+    ["a", ("b", 1), None],
+]
+
+
+@pytest.mark.parametrize("names", NO_LAYERS, ids=lambda names: str(names[0]))
+def test_what_is_no_row_of_layers_is_not_called_one(names):
+    for count in range(1, len(names)):
+        for wrong in (names[:count], names[count:]):
+            assert "error signal" not in describe_pattern(wrong, names)
+    only = describe_pattern(names[1:2], names)
+    assert only == f"Only {names[1]} is wrong: look at the line that computes this gradient."
