@@ -144,13 +144,26 @@ def test_all_values_are_restored_before_anything_is_said():
         assert array.tolist() == [0.1, 0.1] and array.flags.writeable
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_shape_or_a_type_that_was_changed_in_place_is_put_back(order):
+    params = {n: np.array(np.arange(6.0).reshape(2, 3) / 10, order=order) for n in "abc"}
+    before, shapes = bits(params), {name: a.strides for name, a in params.items()}
+    with restored(params):
+        params["a"].shape = (6,) if order == "C" else (2, 3, 1)
+        params["b"].resize((3, 5) if order == "C" else (2, 3), refcheck=False)
+        params["c"].dtype = np.int64
+        params["c"] += 1
+    assert bits(params) == before and params["c"].dtype == float
+    assert {name: a.strides for name, a in params.items()} == shapes
+
+
 def test_what_cannot_be_undone_does_not_hide_what_has_happened():
-    x = np.full(2, 0.1)
-    with pytest.raises(KeyboardInterrupt) as caught, restored({"x": x, "y": np.ones(3)}) as arrays:
+    x, views = np.full(2, 0.1), Views({"x": (2,)}, np.full(2, 0.3))
+    with pytest.raises(KeyboardInterrupt) as caught, restored(views), restored({"x": x}):
         x += 1
-        arrays["y"].resize(5, refcheck=False)
+        views.vector = np.zeros(2)
         raise KeyboardInterrupt
-    assert "cannot be undone ('y')" in caught.value.__notes__[0] and x.tolist() == [0.1, 0.1]
+    assert "cannot be undone" in caught.value.__notes__[0] and x.tolist() == [0.1, 0.1]
 
 
 def read_only(params):
@@ -293,6 +306,14 @@ def shuffled_map(task, blocks):
     return [done[n] for n in np.random.RandomState(1).permutation(len(blocks))]
 
 
+@pytest.mark.parametrize("answer", [None, 3.0, np.zeros(2)])
+def test_a_map_that_answers_something_else_is_refused(answer):
+    with pytest.raises(TypeError, match="workers must hand out what each task returns"):
+        numerical_gradient(
+            sines, {"x": np.ones(3)}, workers=lambda task, blocks: [answer for _ in blocks]
+        )
+
+
 @pytest.mark.parametrize("mapper", [reversed_map, shuffled_map, "imap_unordered", "as completed"])
 @pytest.mark.parametrize("method", ["central", "richardson", "complex"])
 def test_a_map_that_answers_out_of_order_gives_the_same_numbers(mapper, method):
@@ -351,7 +372,7 @@ def test_an_exception_of_a_guarded_loss_at_a_moved_point_is_no_number(error):
     losses = entry_losses(loss, {"x": x}, {"x": np.full(3, 0.01)}, (-1, 1), progress=False)["x"]
     assert np.isnan(losses).tolist() == [[False] * 3, [False, True, False]]
     said = " ".join(str(error).split())
-    words = type(error).__name__ + (f": {said}" if said else "")
+    words = type(error).__name__ + (f": {said.removesuffix('.')}" if said else "")
     assert str(loss.failure) == f"moving x by 1e-02 made the loss raise {words}"
     assert loss.evaluations == 7
     line = line_losses(loss, {"x": x}, {"x": np.array([0.0, 0.5, 0])}, (0, -0.1, 0.1))

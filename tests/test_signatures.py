@@ -12,6 +12,7 @@ from gradlab.checking.signatures import (
     constant_ratio,
     describe,
     describe_pattern,
+    is_staircase,
     recognise,
 )
 
@@ -215,6 +216,34 @@ def test_outputs_are_told_from_a_batch(n):
         assert "outputs" not in describe(signature) and f"batch of {n}" in describe(signature)
         assert f"over {n} outputs, or over a batch of {n}," in describe(signature, sizes={5, n})
         assert "outputs" not in describe(signature, sizes={5, 2})
+
+
+# -------------------------------------------------------------------------------- staircases
+
+LINE = np.linspace(-1, 1, 16)
+STAIRS = {
+    "round": lambda t: np.round(1.3 * t),
+    "count": lambda t: np.mean(np.add.outer(t, [-0.41, 0.13, 0.77]) > 0, axis=1),
+    "floor of a square": lambda t: np.floor(2 * t**2),
+    "sign": lambda t: 1e-9 * np.sign(t - 0.05),
+}
+NO_STAIRS = {
+    "smooth": np.sin,
+    "constant": np.zeros_like,
+    "relu": lambda t: np.maximum(t - 0.3, 0),
+    "two relus": lambda t: np.maximum(t - 0.3, 0) + np.maximum(-t - 0.5, 0),
+    "noise": lambda t: 1e-16 * np.random.RandomState(0).randint(0, 2, t.size),
+    "sawtooth": lambda t: t - np.round(t),
+    "nan": lambda t: np.where(t > 0, np.nan, 0.0),
+}
+
+
+@pytest.mark.parametrize("shape", [*STAIRS, *NO_STAIRS])
+def test_a_staircase_is_flat_but_for_jumps(shape):
+    values = {**STAIRS, **NO_STAIRS}[shape](LINE)
+    assert is_staircase(values, 1e-16) == (shape in STAIRS)
+    assert not is_staircase(values, 1e-1) or shape not in NO_STAIRS
+    assert not is_staircase(values[:3], 1e-16)
 
 
 # --------------------------------------------------------------------------- it never fails

@@ -116,7 +116,9 @@ class ArrayReport(NamedTuple):
         if len(outside) < 2 or self.differences is None or self.gradient is None:
             return ""
         every = np.size(self.differences)
-        count = f"all {every}" if len(outside) == every else f"{len(outside)} of {every}"
+        count = f"{len(outside)} of {every}"
+        if len(outside) == every:
+            count = f"all {every}" if every > 2 else "both"
         following = []
         for index in [index for index in outside if index != self.worst_index][: WORST - 1]:
             bar = float(np.asarray(self.error_bars)[index])

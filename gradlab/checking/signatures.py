@@ -14,7 +14,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Signature", "constant_ratio", "describe", "describe_pattern", "recognise"]
+__all__ = [
+    "STAIRCASE",
+    "Signature",
+    "constant_ratio",
+    "describe",
+    "describe_pattern",
+    "is_staircase",
+    "recognise",
+]
 
 SMALL = 1e-3
 SLACK = 1e-4  # of an entry: a gradient of float32, and rounding, are as far off as that
@@ -396,6 +404,34 @@ def describe(signature: Signature | None, sizes: Collection[int] = ()) -> str:
         "centred": "its entries add up to zero, and otherwise it is right: was its mean taken out?",
         "shifted": f"it differs by the same number, {_short(value)}, in every entry",
     }.get(kind, "")
+
+
+STAIRCASE = (
+    "the loss is a staircase here, flat but for jumps, as round or argmax make it: its derivative is "
+    "zero wherever there is one, and says nothing of a gradient that is to pass through"
+)
+STEPS_APART = 100.0  # times the noise of a loss is more than the steps that rounding makes
+
+
+def is_staircase(values: np.ndarray, noise: float) -> bool:
+    """Whether a loss is flat but for jumps, as one with ``round``, ``argmax`` or a count in it is.
+
+    Parameters
+    ----------
+    values
+        (m,), of the loss at equally spaced points on a line; sixteen are a good number.
+    noise
+        The level of its rounding noise: what is rounded has small steps everywhere.
+    """
+    values = np.asarray(values, dtype=float)
+    if values.size < 4 or not np.isfinite(values).all():
+        return False
+    with np.errstate(all="ignore"):
+        steps = np.abs(np.diff(values))
+    flat, jump = steps == 0, steps > STEPS_APART * noise
+    # A jump between two flat pieces; where a slope begins, as behind a ReLU, steps follow steps.
+    alone = jump[1:-1] & flat[:-2] & flat[2:]
+    return bool(alone.any() and np.all(flat | jump) and 2 * flat.sum() >= flat.size)
 
 
 def describe_pattern(wrong: Collection[Hashable], names: Sequence[Hashable]) -> str:

@@ -208,7 +208,7 @@ def entry_losses(
         for block, losses in done:
             values[block.name][rows, block.start : block.stop] = losses
             if isinstance(loss, Guarded) and not vectorized:
-                loss.evaluations += losses.size
+                loss.count(losses.size)
         require_untouched(params, arrays.originals)
     return {name: values[name].reshape(len(offsets), *a.shape) for name, a in arrays.items()}
 
@@ -236,7 +236,7 @@ def _complex_gradient(
     inner: Loss = Guarded(ComplexLoss(guard.loss)) if guard else ComplexLoss(loss)
     values = entry_losses(inner, copies, upwards, (1,), vectorized, workers, progress)
     if guard and isinstance(inner, Guarded):
-        guard.evaluations += inner.evaluations
+        guard.count(inner.evaluations)
         guard.failure = inner.failure or guard.failure
     gradient = {name: values[name][0].imag / steps[name] for name in arrays}
     _require_analytic(loss, arrays, gradient, vectorized)

@@ -92,11 +92,16 @@ class Restored(dict[Any, np.ndarray]):
         """
         lost: list[Any] = []
         for name, array in self.items():
+            original = self.originals[name]
             try:
                 if not array.flags.writeable:
                     array.flags.writeable = True
-                array[...] = self.originals[name]
-            except ValueError:
+                if array.dtype != original.dtype:
+                    array.dtype = original.dtype
+                if array.shape != original.shape:
+                    array.resize(original.shape, refcheck=False)
+                array[...] = original
+            except (ValueError, TypeError):
                 lost.append(name)
         try:
             self._bind()
@@ -224,7 +229,7 @@ class Failure(NamedTuple):
     def of(cls, error: Exception, moves: Mapping[Hashable, Any], factor: float = 1.0) -> Failure:
         """From the exception and the moves, by name: how far each array, or each entry, went."""
         far = [float(np.max(np.abs(np.asarray(m) * factor), initial=0.0)) for m in moves.values()]
-        said = " ".join(str(error).split())
+        said = " ".join(str(error).split()).removesuffix(".")
         told = f"{type(error).__name__}: {said}" if said else type(error).__name__
         return cls(tuple(moves), max(far, default=0.0), told)
 
@@ -249,16 +254,27 @@ class Guarded:
         The last exception, or None.
     evaluations
         How often the loss was asked.
+    bar
+        Is told of every evaluation; does not go along to other processes.
     """
 
-    def __init__(self, loss: Loss) -> None:
-        self.loss = loss
+    def __init__(self, loss: Loss, bar: Progress | None = None) -> None:
+        self.loss, self.bar = loss, bar
         self.failure: Failure | None = None
         self.evaluations = 0
 
     def __call__(self, params: Params) -> Any:
-        self.evaluations += 1
+        self.count(1)
         return self.loss(params)
+
+    def count(self, evaluations: int) -> None:
+        """Say that the loss was asked so many times more."""
+        self.evaluations += evaluations
+        if self.bar is not None:
+            self.bar.advance(evaluations)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "bar": None}
 
 
 def value_or_nan(

@@ -21,6 +21,7 @@ from gradlab.differences.sweep import (
     restored,
     result_or_nan,
 )
+from gradlab.validation import type_in_words
 
 __all__ = ["require_workers", "spread"]
 
@@ -59,7 +60,8 @@ def spread(
     Raises
     ------
     TypeError
-        If the loss cannot be pickled, or reads arrays other than its argument.
+        If the loss cannot be pickled, or reads arrays other than its argument, or the workers do
+        not hand out what their tasks return.
     ValueError
         If the workers leave a block out.
     RuntimeError
@@ -70,7 +72,13 @@ def spread(
     blocks, task = list(sweep.blocks(LEAST_BLOCKS)), _Task(sweep._replace(arrays=None))
     done = _mapped(workers, task, blocks) if callable(workers) else _pooled(workers, task, blocks)
     missing = set(blocks)
-    for block, losses, failure in done:  # in whatever order the map hands them out
+    for each in done:  # in whatever order the map hands them out
+        if not isinstance(each, _Done):
+            raise TypeError(
+                f"workers must hand out what each task returns, as map does, not "
+                f"{type_in_words(each)}"
+            )
+        block, losses, failure = each
         missing.discard(block)
         if failure is not None and isinstance(sweep.loss, Guarded):
             sweep.loss.failure = failure
