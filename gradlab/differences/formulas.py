@@ -12,9 +12,10 @@ richardson (D(h) - 20 D(h/2) + 64 D(h/4)) / 45          O(h^6)       u^(1/7) = 5
 complex    Im L(ih) / h                                 -h^2/6 L'''  1e-20: no cancellation
 ========== ============================================ ============ ========================
 
-A formula of order p has the error ``T h**p + R/h``, with ``R`` of the size of ``u |L|``, ``u`` the
-machine epsilon; it is least where ``h**(p + 1)`` is about ``u``, which gives the last column (for p
-of 1 and 2: [1]_). It is multiplied by ``max(1, |entry|)``, 1 being a typical size [2]_. Richardson:
+A formula of order p has the error ``T h**p + R/h``, with ``R`` of the size of ``u |L|``. Here ``u``
+is the machine epsilon, 2**-52 for float64: the distance of neighbours, twice the largest rounding
+error, which is the u of notebook 04. The error is least where ``h**(p + 1)`` is about ``u``, which
+gives the last column (for p of 1 and 2: [1]_). It is multiplied by ``max(1, |entry|)``, 1 being a typical size [2]_. Richardson:
 [3]_. Complex step: [4]_, [5]_, [6]_.
 
 .. [1] William H. Press, Saul A. Teukolsky, William T. Vetterling and Brian P. Flannery, *Numerical
