@@ -29,7 +29,7 @@ def faults(reference):
         yield "not all authors"
     if not re.match(r"[^\"*]+, [\"*]", reference):
         yield "no author before a title in quotes or italics"
-    if not re.search(r"\*[^*]+\*|arXiv:\d{4}\.\d{5}|Medium|technical report", reference):
+    if not re.search(r"\*[^*]+\*|arXiv:\d{4}\.\d{4,5}|Medium|technical report", reference):
         yield "nothing says where it appeared"
     without_links = re.sub(r"\[doi:[^\]]+\]\([^)]+\)|\]\([^)]+\)|CMU-CS-88-162", "", reference)
     if re.search(r"\d-\d", without_links):

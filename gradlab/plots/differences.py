@@ -469,7 +469,7 @@ def taylor_remainders(
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('step h', 'remainder')
     """
-    ax = style.axes_or_new(ax, width=8.5, height=4.4)
+    ax = style.axes_or_new(ax, width=8, height=4)
     for (name, values), look in zip(remainders.items(), style.SERIES, strict=False):
         ax.loglog(steps, _visible(values), **look, linewidth=1.3, markersize=5, label=name)
     top = max(np.max(values) for values in remainders.values())

@@ -47,7 +47,7 @@ def precision_law(
     >>> plots.precision_law(eps, errors, units).shape
     (2,)
     """
-    page, (left, right) = style.figure(9.6, 4.3, columns=2)
+    page, (left, right) = style.figure(9, 4, columns=2)
     best: dict[str, tuple[float, float]] = {}
     for (name, values), look in zip(errors.items(), style.SERIES, strict=False):
         seen = np.where(np.asarray(values) > 0, values, np.nan)

@@ -31,7 +31,7 @@ MOST_BYTES = 300_000
 # A cell that answers a guess: stored executed, its output folded until somebody runs it.
 ANSWER = {"jupyter": {"outputs_hidden": True}, "tags": ["answer"]}
 # Notebooks in which not every folded answer has its guess in a cell directly above it yet.
-GUESSES_TO_COME = {"01", "02", "03", "07"}
+GUESSES_TO_COME = {"01", "02", "03"}
 BADGE = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
     "(https://colab.research.google.com/github/{slug}/blob/main/notebooks/{name})"
