@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from gradlab import check_gradients, numerical_gradient, taylor_test
 from gradlab.checking.report import VERDICTS, ArrayReport, GradientCheckError, Report
+from gradlab.checking.signatures import describe, describe_pattern, recognise
 from gradlab.differences import entry_losses
 from gradlab.differences.noise import line_losses
 from gradlab.differences.sweep import Guarded, restored
@@ -633,3 +635,50 @@ def test_a_command_that_is_read_to_the_end_keeps_its_status():
     for arguments, status in (([], 0), (["--eps", "3"], 1), (["--eps", "x"], 2)):
         done = subprocess.run([sys.executable, "-m", "gradlab", *arguments], capture_output=True)
         assert done.returncode == status
+
+
+# --------------------------------------------------------------------------- D: a hint never fails
+
+numbers = st.floats(width=64) | st.sampled_from([0.0, -0.0, 1.0, 2.0, 1e-9, 5e-324, 1e308, -1e-160])
+shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+
+
+@st.composite
+def oddities(draw):
+    """A wrong gradient, a right one, parameters and error bars, of shapes that mostly fit."""
+    shape = draw(shapes)
+    arrays = [draw(hnp.arrays(float, shape, elements=numbers)) for _ in range(4)]
+    if draw(st.booleans()):  # or with something in common
+        factor = draw(numbers)
+        with np.errstate(all="ignore"):
+            arrays[0] = draw(st.sampled_from([arrays[1] * factor, arrays[1] + factor * arrays[2]]))
+    if draw(st.integers(0, 9)) == 0:
+        arrays[draw(st.integers(0, 3))] = draw(hnp.arrays(float, draw(shapes), elements=numbers))
+    return arrays
+
+
+@given(oddities(), st.booleans(), st.booleans(), st.sampled_from([0.0, 1e-4, 1.0, np.inf, np.nan]))
+@settings(max_examples=500, deadline=None)
+def test_a_hint_never_fails(arrays, with_parameter, with_bars, rtol):
+    answer, truth, parameter, bars = arrays
+    signature = recognise(
+        answer,
+        truth,
+        parameter if with_parameter else None,
+        rtol,
+        bars if with_bars and bars.shape == truth.shape else None,
+    )
+    said = describe(signature, sizes=truth.shape)
+    assert isinstance(said, str) and "nan" not in said.split() and "inf" not in said.split()
+    if signature is not None:
+        assert said
+
+
+names = st.text() | st.integers() | st.none() | st.tuples(st.integers()) | st.floats()
+
+
+@given(st.lists(names, unique=True, max_size=6), st.data())
+@settings(max_examples=300, deadline=None)
+def test_the_pattern_never_fails(names, data):
+    wrong = [name for name in names if data.draw(st.booleans())]
+    assert isinstance(describe_pattern(wrong, names), str)
