@@ -10,10 +10,15 @@ import lab
 import pytest
 
 
+def notebook_of(item):
+    """The notebook that a test wants open, if it does."""
+    return item.callspec.params.get("notebook", "") if hasattr(item, "callspec") else ""
+
+
 def pytest_collection_modifyitems(items):
     """Take the notebooks one by one; without a browser skip, or fail where one is required."""
     here = [item for item in items if item.path.parent == Path(__file__).parent]
-    here.sort(key=lambda item: item.callspec.params["notebook"])
+    here.sort(key=lambda item: (item.path, notebook_of(item)))
     items[:] = [item for item in items if item not in here] + here
     reason = lab.why_not()
     if reason and not os.environ.get("GRADLAB_REQUIRE_BROWSER"):

@@ -186,7 +186,10 @@ def notebook_page(
             continue
         if "answer" in tags:
             tags.append("hide-output")
-            cell.metadata["mystnb"] = {"code_prompt_show": "Your guess first. Then: what came out"}
+            cell.metadata["mystnb"] = {
+                "code_prompt_show": "Your guess first. Then: what came out",
+                "code_prompt_hide": "What came out",
+            }
         cell.outputs = list(shown_outputs(cell.outputs))
     return notebook
 

@@ -115,7 +115,8 @@ def one_page(site: Path, address: str) -> BeautifulSoup:
         lead_inside(article, stem, stems, address)
         for number, fold in enumerate(article.find_all("details")):
             summary = fold.find("summary")
-            words = summary.get_text(" ", strip=True)
+            closed = summary.select_one(".collapsed") or summary  # what is said while it is folded
+            words = closed.get_text(" ", strip=True)
             mark = f"{stem}--fold-{number}"
             here = document.new_tag("a", href=f"#{mark}", id=f"{mark}-here")
             here.string = f"{words} (at the end)"
