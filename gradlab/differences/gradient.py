@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from gradlab import validation
 from gradlab.differences.formulas import FORMULAS, METHODS, difference
 from gradlab.differences.progress import Progress
 from gradlab.differences.sweep import (
+    Block,
     Guarded,
     Loss,
     Params,
@@ -136,7 +137,10 @@ def default_eps(arrays: Params, method: str) -> float:
 
 def _coarsest_u(arrays: Params) -> float:
     """The machine epsilon of the coarsest precision in use; the losses are float64 at best."""
-    return max(float(np.finfo(dtype).eps) for dtype in {*(a.dtype for a in arrays.values()), float})
+    return max(
+        float(np.finfo(dtype).eps)
+        for dtype in [np.dtype(float), *(a.dtype for a in arrays.values())]
+    )
 
 
 def entry_steps(arrays: Params, method: str, eps: float | None) -> dict[str, np.ndarray]:
@@ -201,6 +205,7 @@ def entry_losses(
         sweep = Sweep(loss, params, steps, tuple(offsets[row] for row in rows), vectorized, arrays)
         center = sweep.center()
         values = {name: np.full((len(offsets), a.size), center) for name, a in arrays.items()}
+        done: Iterator[tuple[Block, np.ndarray]]
         if workers == 1:
             done = ((block, sweep.evaluate(block, bar)) for block in sweep.blocks())
         else:

@@ -178,7 +178,8 @@ def _noise_elsewhere(loss: Loss, params: Params, point: Params, direction: Param
 
 def _noise_along(loss: Loss, params: Params, direction: Params) -> _Along:
     """The noise on lines in this direction, and whether the loss changed on any of them."""
-    level, largest, slope, unit = None, 0.0, 0.0, UNIT
+    level: float | None = None
+    largest, slope, unit = 0.0, 0.0, float(UNIT)
     for spacing in SPACINGS:
         if level is not None and spacing > SPACINGS[0]:
             continue  # its curvature showed on a shorter line already
@@ -192,12 +193,12 @@ def _noise_along(loss: Loss, params: Params, direction: Params) -> _Along:
             break
         if not np.ptp(values):
             continue
-        slope = float(values[-1] - values[0]) / (np.ptp(POINTS) * spacing)
+        slope = float(values[-1] - values[0]) / float(np.ptp(POINTS) * spacing)
         measured, clear = _noise_in(values)
         if clear:
             usual = SUSPICIOUS * UNIT * largest
             measured = _made_sure(measured, usual, loss, params, direction, spacing)
-        level = _without_shape(level, measured)
+        level = measured if level is None else _without_shape(level, measured)
         if clear and measured <= COARSE * (largest + abs(slope)):
             break
     changed = level is not None
@@ -224,7 +225,8 @@ def _made_sure(
     again = on(OTHER_SPACING) or measured
     if max(measured, again) <= usual:
         return math.hypot(measured, again) / math.sqrt(2)
-    return _without_shape(max(measured, again), max(on(-1.0), on(-OTHER_SPACING)) or None)
+    other_side = max(on(-1.0), on(-OTHER_SPACING))
+    return _without_shape(max(measured, again), other_side) if other_side else max(measured, again)
 
 
 def _noise_of_cast(
@@ -242,13 +244,11 @@ def _noise_of_cast(
     return 0.0 if np.diff(values).all() else float(np.std(values - slope * CLOSE * POINTS))
 
 
-def _without_shape(level: float | None, other: float | None) -> float | None:
+def _without_shape(level: float, other: float) -> float:
     """The noise, given those of two lines, one of which may have a kink or an oscillation in it.
 
     Rounding noise is nearly the same on both, and then the larger one is it.
     """
-    if level is None or other is None:
-        return other if level is None else level
     low, high = sorted((level, other))
     return low if low < high / DISTINCT else high
 

@@ -97,7 +97,7 @@ class Restored(dict[Any, np.ndarray]):
                 if not array.flags.writeable:
                     array.flags.writeable = True
                 if array.dtype != original.dtype:
-                    array.dtype = original.dtype
+                    array.dtype = original.dtype  # type: ignore[misc]  # NumPy allows it, in place
                 if array.shape != original.shape:
                     array.resize(original.shape, refcheck=False)
                 array[...] = original
@@ -193,11 +193,11 @@ def as_plain(loss: Loss, params: Params) -> tuple[Loss, Params]:
     return AsGiven(loss, dict(params)), {n: a.view(np.ndarray) for n, a in params.items()}
 
 
-class AsGiven(NamedTuple):
+class AsGiven:
     """A loss that takes plain arrays and hands on arrays of the types it was written for."""
 
-    loss: Loss
-    given: Params
+    def __init__(self, loss: Loss, given: Params) -> None:
+        self.loss, self.given = loss, given
 
     def __call__(self, params: Params) -> Any:
         return self.loss({name: self._like(name, array) for name, array in params.items()})
@@ -478,7 +478,7 @@ class Sweep(NamedTuple):
             f"vectorized out"
         )
 
-    def _value(self, value: object) -> float | complex:
+    def _value(self, value: Any) -> float | complex:
         # The short way first: this is all that a cheap loss pays for being checked every time.
         if isinstance(value, float) or (isinstance(value, complex) and self._complex):
             return value

@@ -39,7 +39,9 @@ def require_workers(workers: int | Callable) -> int | Callable:
     if callable(workers):
         return workers
     try:
-        count = operator.index(None if isinstance(workers, bool) else workers)
+        if isinstance(workers, bool):
+            raise TypeError
+        count = operator.index(workers)
     except TypeError:
         raise TypeError(
             f"workers must be a whole number of processes or a function like map, not {workers!r}"
@@ -99,10 +101,11 @@ class _Done(NamedTuple):
     failure: Failure | None
 
 
-class _Task(NamedTuple):
+class _Task:
     """One block done on copies of the parameters: a thread must not move what another one reads."""
 
-    sweep: Sweep
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep = sweep
 
     def __call__(self, block: Block) -> _Done:
         copies = {name: array.copy(order="K") for name, array in self.sweep.params.items()}
