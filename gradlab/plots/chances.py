@@ -172,9 +172,9 @@ def detection(
         xlabel="error of one entry / rms gradient",
         ylabel="chance to find it",
     )
-    ax.legend(
-        loc="center", bbox_to_anchor=(0.66, 0.55), title="markers: measured\nlines: predicted"
-    )
+    ax.set_title("points measured, lines and bands predicted", fontsize=12, loc="left", pad=28)
+    beyond: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 0.99)}
+    ax.legend(ncols=3, columnspacing=1.6, frameon=False, **beyond)
     style.describe(
         ax,
         f"How likely one direction is to notice an error in one entry, against the size of the "
@@ -213,7 +213,7 @@ def kernel_sizes(
     --------
     >>> from gradlab import plots
     >>> page = plots.kernel_sizes([31, 32, 33], {"rows": [0.1, 1e-16, 0.1]}, block=32)
-    >>> [ax.get_title() for ax in page.axes]
+    >>> [ax.get_title(loc="left") for ax in page.axes]
     ['rows']
     """
     page, panels = style.figure(7.2, 1.9 * len(errors) + 0.6, rows=len(errors), sharex=True)
@@ -232,7 +232,7 @@ def kernel_sizes(
             star: dict[str, Any] = {"color": style.BLACK, "markersize": 12, "label": "your guess"}
             ax.plot(mine, np.full(mine.shape, 1e-5), "*", **star)
         ax.set(yscale="log", ylim=(1e-17, 30), ylabel="relative error")
-        ax.set_title(name, fontsize=12)
+        ax.set_title(name, fontsize=12, loc="left")
         ax.set_yticks([1e-15, 1e-10, 1e-5, 1])
         ax.minorticks_off()
         told.append(f"{name[:1].upper()}{name[1:]} is right at {_runs(sizes[right])}")
@@ -240,7 +240,9 @@ def kernel_sizes(
         xlabel=f"length of the input (dotted: multiples of the block of {block})",
         xticks=range(0, lengths[-1] + 1, block // 2),
     )
-    np.atleast_1d(panels)[0].legend(loc="lower right", fontsize=10)
+    beside: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1.01, 0.98)}
+    first = np.atleast_1d(panels)[0]
+    first.legend(fontsize=10.5, ncols=3, columnspacing=1.4, frameon=False, **beside)
     style.describe(
         page,
         f"The relative error of a gradient against the length of its input, from {lengths[0]} to "
