@@ -133,7 +133,13 @@ class Hunt:
         return self._buy("check", "Check")
 
     def direction(self, name: str) -> Evidence:
-        """The slope along one random direction in one array, twice. 1 point."""
+        """The slope along one random direction in one array, twice. 1 point.
+
+        Raises
+        ------
+        ValueError
+            If there is no array of that name.
+        """
         params, X, y = self._point()
         if name not in params:
             raise ValueError(f"there is no array {name!r}; there are {', '.join(params)}")
@@ -180,6 +186,11 @@ class Hunt:
         ``name`` (such as ``"dH"``), are replaced by what differences of that value give. What is
         still wrong then comes from a line further down; what has not changed at all, from no line
         above.
+
+        Raises
+        ------
+        ValueError
+            If that is none of :attr:`freezable`.
         """
         order = self.freezable
         if name not in order:
@@ -208,13 +219,25 @@ class Hunt:
     # -------------------------------------------------------------------------------- the answer
 
     def accuse(self, *lines: int) -> None:
-        """Name the wrong line, by its number; or the two of them. Prints the outcome."""
+        """Name the wrong line, by its number; or the two of them. Prints the outcome.
+
+        Raises
+        ------
+        TypeError
+            If there are no numbers, or something else.
+        """
         if not lines or not all(isinstance(number, (int, np.integer)) for number in lines):
             raise TypeError("name lines by their numbers, such as accuse(9) or accuse(9, 14)")
         self._answer(frozenset(int(number) for number in lines))
 
     def acquit(self, why: str) -> None:
-        """Say that the code is right, and why a check complains. Prints the outcome."""
+        """Say that the code is right, and why a check complains. Prints the outcome.
+
+        Raises
+        ------
+        ValueError
+            If that is none of the reasons that there are.
+        """
         if why not in INNOCENT:
             raise ValueError(f"why must be one of {', '.join(map(repr, INNOCENT))}, not {why!r}")
         self._answer(why)
