@@ -113,6 +113,7 @@ def test_update_right(capsys, answer):
         (recovered(lambda old, new, rate: (new - old) / rate), "wrong sign"),
         (recovered(lambda old, new, rate: old - new), "divide it by the learning rate"),
         (recovered(lambda old, new, rate: new - old), "new minus old"),
+        (recovered(lambda old, new, rate: (old - new) / 0.1), "take the one that is handed in"),
         (recovered(lambda old, new, rate: (old - new) * rate), "a division is due"),
         (recovered(lambda old, new, rate: old.copy()), "from before the step"),
         (recovered(lambda old, new, rate: new.copy()), "from after the step"),
@@ -215,6 +216,8 @@ def test_softmax_right(capsys):
     [
         (lambda Z, k: softmax(Z) - one_hot(Z, k), "the sum over the samples"),
         (lambda Z, k: -gradient(Z, k), "The sign is wrong"),
+        (lambda Z, k: one_hot(Z, k) - softmax(Z), "and the loss is the mean over the samples"),
+        (lambda Z, k: (softmax(Z) - one_hot(Z, k)) / 20, "here N is len(Z)"),
         (lambda Z, k: softmax(Z), "the label has not had its say"),
         (lambda Z, k: softmax(Z) / len(Z), "the label has not had its say"),
         (lambda Z, k: softmax(Z) - one_hot(Z, k) / len(Z), "division by N is due for P"),

@@ -166,10 +166,7 @@ class Interview:
             raise TypeError("suspicious takes one list of entries, such as np.arange(low, high)")
         asked = np.asarray(entries[0])
         if asked.ndim == 0:
-            raise TypeError(
-                "suspicious takes a list of entries, such as np.arange(low, high), and not one "
-                "number"
-            )
+            raise TypeError("suspicious takes a list of entries, such as np.arange(low, high)")
         if asked.size and asked.dtype.kind == "f":
             raise TypeError("suspicious takes whole numbers; // divides without a remainder")
         if asked.size and (
@@ -222,9 +219,8 @@ def judge_lengths(answer: Any) -> str:
     ]
     if missed:
         at = " and ".join(filter(None, [", ".join(map(str, lengths[:-1])), str(lengths[-1])]))
-        more = len(missed) - 1
-        others = f", and so {'is 1' if more == 1 else f'are {more}'} more" if more else ""
-        raise Wrong(f"At {at} the kernel that {missed[0]} is right{others}.")
+        others = f", and {len(missed) - 1} more" if len(missed) > 1 else ""
+        raise Wrong(f"Not caught at {at}: the kernel that {missed[0]}{others}.")
     return (
         "Each of the six fails at one of these lengths: the last block full and not full, more than "
         "one block, and less than one."

@@ -90,6 +90,9 @@ def _judge_recovered(grads: Any, gradient: dict, before: dict, after: dict, rate
         "{} is the length of the step; divide it by the learning rate.": (
             lambda name: rate * gradient[name]
         ),
+        "{} is divided by 0.1, whatever the learning rate: take the one that is handed in.": (
+            lambda name: rate / 0.1 * gradient[name]
+        ),
         "{} is new minus old, the step itself: mind the sign, and divide by the learning rate.": (
             lambda name: -rate * gradient[name]
         ),
@@ -218,6 +221,11 @@ def _softmax_mistakes(Z: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray
         "the shift has to be the same within a row, axis=1.": (shifted - ones) / N,
         "This is the gradient of the sum over the samples; the loss is their mean.": N * truth,
         "The sign is wrong: a higher score for the right class lowers the loss.": -truth,
+        "The sign is wrong, since a higher score for the right class lowers the loss; and the loss "
+        "is the mean over the samples.": -N * truth,
+        "This divides by 20, the number of samples in the course's data; here N is len(Z).": (
+            N / 20 * truth
+        ),
         "These are the probabilities; the label has not had its say yet.": P,
         "These are the probabilities over N; the label has not had its say yet.": P / N,
         "The 1 is subtracted before the division by N is due for P: (P - 1) / N, not P / N - 1 "
