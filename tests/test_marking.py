@@ -309,7 +309,7 @@ def test_two_files_of_one_notebook_are_two_rows():
     ],
 )
 def test_answers_are_found_by_their_checks(source, found):
-    assert [(call.name, call.expression) for call in submissions._calls(source, 0)] == found
+    assert [(call.name, call.expression) for call in submissions.calls_in(source, 0)] == found
 
 
 @pytest.mark.parametrize(
@@ -362,7 +362,7 @@ def test_twins_are_flagged_unless_there_are_many():
 
     def submission(name, code):
         source = f'{code}\nexercises.check("03_backward", f)'
-        calls = list(submissions._calls(source, 0))
+        calls = list(submissions.calls_in(source, 0))
         return Submission(Path(name), name, name, cells=[Cell(source)], calls=calls)
 
     def flagged(codes):

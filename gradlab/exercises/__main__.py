@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from gradlab.terminal import Refused, leave_with, refuse_to_overwrite, write_files
+
 if TYPE_CHECKING:
     from gradlab.exercises.marking.mark import Marked
 
@@ -60,6 +62,37 @@ def _parser() -> argparse.ArgumentParser:
     mark.add_argument(
         "--overwrite", action="store_true", help="also files that you have written or changed"
     )
+    learner = commands.add_parser(
+        "learner",
+        help="write the notebooks without outputs and solutions",
+        description=(
+            "Write the notebooks for a class into FOLDER: without outputs and without folded "
+            "solutions; the hints stay. FOLDER/solutions gets a page for each notebook, to be "
+            "handed out later."
+        ),
+        epilog="Exit status: 0, or 2 for a bad value. What stands in FOLDER is not overwritten.",
+    )
+    otter = commands.add_parser(
+        "otter",
+        help="write tests for Otter-Grader, Gradescope's autograder",
+        description=(
+            "Write a folder of tests for each notebook into FOLDER, a test an exercise, as "
+            "`otter generate -t` takes them. They call gradlab.exercises.verdict."
+        ),
+        epilog="Exit status: 0, or 2 for a bad value. What stands in FOLDER is not overwritten.",
+    )
+    for command in (learner, otter):
+        command.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder")
+        command.add_argument(
+            "--from",
+            dest="source",
+            type=_folder,
+            metavar="NOTEBOOKS",
+            help="where the course's notebooks are (default: beside the package, or here)",
+        )
+        command.add_argument(
+            "--overwrite", action="store_true", help="also files that you have written or changed"
+        )
     return parser
 
 
@@ -93,26 +126,19 @@ def _mark(options: argparse.Namespace) -> int:
     from gradlab.exercises.marking import mark, submissions, tables
 
     out: Path = options.out
-    if out.exists() and not out.is_dir():
-        return _fail(f"{out} is a file; OUT is a folder")
     read = [submissions.read(path, options.folder) for path in submissions.find(options.folder)]
     if not read:
         return _fail(f"there is no notebook in {options.folder}")
-    try:
-        if not options.overwrite:
-            tables.refuse_to_overwrite(out, tables.planned(read))
-        out.mkdir(parents=True, exist_ok=True)
-    except tables.Refused as refused:
-        return _fail(f"{refused}; name another OUT, or add --overwrite")
-    except OSError as error:
-        return _fail(f"{out} cannot be written: {(error.strerror or 'unknown').lower()}")
+    if not options.overwrite:
+        refuse_to_overwrite(out, tables.planned(read))
+    out.mkdir(parents=True, exist_ok=True)
     marked = _with_a_bar(
         len(read),
         lambda step: mark.mark_all(
             options.folder, out / ".cache", options.jobs, options.seconds, step
         ),
     )
-    tables.write(out, tables.written(marked))
+    write_files(out, tables.written(marked))
     unread = [one for one in marked if one.trouble]
     flagged = sum(bool(one.flags) for one in marked)
     count = sum(len(one.marks) for one in marked)
@@ -123,6 +149,38 @@ def _mark(options: argparse.Namespace) -> int:
     for one in unread:
         print(f"{one.file}: {one.trouble}")
     return int(bool(unread))
+
+
+def _learner(options: argparse.Namespace) -> int:
+    from gradlab.exercises import handout
+
+    texts = {}
+    for name, notebook in handout.notebooks_of(options.source).items():
+        mine, solutions = handout.learners_copy(notebook)
+        texts[name] = handout.text_of(mine)
+        texts[f"solutions/{Path(name).stem}.md"] = solutions
+    _write(options, texts)
+    print(f"{len(texts) // 2} notebooks in {options.folder}, their solutions in solutions/ there.")
+    return 0
+
+
+def _otter(options: argparse.Namespace) -> int:
+    from gradlab.exercises import handout
+
+    texts = {}
+    for name, notebook in handout.notebooks_of(options.source).items():
+        for _, call in handout.stubs(notebook):
+            texts[f"{Path(name).stem}/{call.name}.py"] = handout.otter_test(call)
+    _write(options, texts)
+    print(f"{len(texts)} tests in {options.folder}, a folder for each notebook.")
+    return 0
+
+
+def _write(options: argparse.Namespace, texts: dict[str, str]) -> None:
+    """Write into the folder of ``options``, unless something is in the way."""
+    if not options.overwrite:
+        refuse_to_overwrite(options.folder, texts)
+    write_files(options.folder, texts)
 
 
 def _with_a_bar(
@@ -145,11 +203,18 @@ def _fail(message: str) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run one of the commands; returns its exit status."""
     options = _parser().parse_args(arguments)
+    from gradlab.exercises.handout import Unsuitable
+
     try:
-        return {"mark": _mark}[options.command](options)
+        return {"mark": _mark, "learner": _learner, "otter": _otter}[options.command](options)
+    except (Refused, Unsuitable) as refused:
+        return _fail(str(refused))
+    except OSError as error:
+        return _fail(f"{error.filename}: {(error.strerror or 'it cannot be written').lower()}")
     except KeyboardInterrupt:
-        return _fail("interrupted; the same command goes on where it was") and 130
+        _fail("interrupted; the same command goes on where it was")
+        return 130
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

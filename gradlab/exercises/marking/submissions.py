@@ -83,7 +83,7 @@ def read(path: Path, folder: Path) -> Submission:
         submission.trouble = f"The file cannot be read: {_reason(error)}"
         return submission
     submission.calls = [
-        call for at, cell in enumerate(submission.cells) for call in _calls(cell.source, at)
+        call for at, cell in enumerate(submission.cells) for call in calls_in(cell.source, at)
     ]
     return submission
 
@@ -136,7 +136,8 @@ def python(source: str) -> ast.Module | None:
         return None
 
 
-def _calls(source: str, cell: int) -> Iterator[Call]:
+def calls_in(source: str, cell: int) -> Iterator[Call]:
+    """The calls of ``check`` in a cell, those in a cell that is no Python included."""
     tree = python(source)
     if tree is None:  # a cell that does not run, or one with more of IPython in it
         for found in _CALL.finditer(source):

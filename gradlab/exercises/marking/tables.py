@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import json
 from collections import Counter
-from collections.abc import Mapping
-from pathlib import Path
 
 from gradlab.exercises.marking.mark import Marked, known, plain
 from gradlab.exercises.marking.submissions import Submission
 
-WRITTEN = ".gradlab-marked.json"  # what was written here, so that nothing else is overwritten
 CANVAS = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
 MARKS = ("right", "wrong", "open", "void")
 MOST_SENTENCES = 3
-
-
-class Refused(Exception):
-    """A file is in the way; the message names it."""
 
 
 def rows_of(marked: list[Marked]) -> dict[str, list[Marked]]:
@@ -117,43 +108,6 @@ def written(marked: list[Marked]) -> dict[str, str]:
         "items.csv": items(marked),
     }
     return tables | {feedback_file(one.file): page(one) for one in marked}
-
-
-def refuse_to_overwrite(out: Path, names: list[str], manifest: str = WRITTEN) -> None:
-    """Make sure that what stands under these names was written by this command and not changed.
-
-    Raises
-    ------
-    Refused
-        If it was not.
-    """
-    ours = _ours(out / manifest)
-    for name in names:
-        path = out / name
-        if path.exists() and ours.get(name) != _hash(path.read_bytes()):
-            raise Refused(f"{path} is not as it was written here, or was not written here at all")
-
-
-def write(out: Path, texts: Mapping[str, str], manifest: str = WRITTEN) -> None:
-    """Write the files, and remember what was written."""
-    ours = _ours(out / manifest)
-    for name, text in texts.items():
-        path = out / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.encode("utf-8"))
-        ours[name] = _hash(path.read_bytes())
-    (out / manifest).write_text(json.dumps(ours, indent=1), encoding="utf-8")
-
-
-def _ours(path: Path) -> dict[str, str]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-
-
-def _hash(contents: bytes) -> str:
-    return hashlib.sha256(contents).hexdigest()
 
 
 def _csv(table: list[list[str]]) -> str:
