@@ -292,6 +292,17 @@ def test_every_sentence_belongs_to_few_flaws():
     assert len(set(sentences)) >= 25
 
 
+def test_the_answer_does_not_travel_with_the_loss():
+    """A learner who looks into the loss finds the loss, and not what is wrong with the gradient."""
+
+    def looks_into_the_loss(loss, params, grads):
+        inside = [cell.cell_contents for cell in loss.__closure__]
+        assert not any(hasattr(found, "wrong") or hasattr(found, "flaw") for found in inside)
+        return with_bars(loss, params, grads)
+
+    assert "accuses none" in trial(looks_into_the_loss)
+
+
 @pytest.mark.parametrize("eps", [1e-7, 1e-5, 1e-3, 1e-2])
 def test_a_check_with_bars_of_its_own_passes_at_any_sensible_step(eps):
     assert "accuses none of the 6 right ones" in trial(lambda *given: with_bars(*given, eps=eps))
