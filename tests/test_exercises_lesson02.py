@@ -122,3 +122,39 @@ def test_every_exercise_can_be_solved(capsys):
     exercises.check("02_xavier", lambda i, o: np.sqrt(2 / (i + o)))
     exercises.progress("02")
     assert "3 of 3 exercises solved" in capsys.readouterr().out
+
+
+def unpacks_the_keys(params, X):
+    W1, b1, W2, b2 = params
+    return mlp.sigmoid(X @ W1 + b1) @ W2 + b2
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (
+            lambda p, X: 1 / (1 + np.exp(-X @ p["W1"] + p["b1"])) @ p["W2"] + p["b2"],
+            "-X @ W1 + b1 turns the sign of X @ W1 alone",
+        ),
+        (lambda p, X: mlp.sigmoid(X @ p["W1"]) @ p["W2"], "Neither bias is there"),
+        (
+            lambda p, X: (mlp.sigmoid(X @ p["W1"]) + p["b1"]) @ p["W2"] + p["b2"],
+            "b1 comes after the sigmoid",
+        ),
+        (lambda p, X: (X @ p["W1"] + p["b1"]) @ p["W2"] + p["b2"], "this network is a plane"),
+        (lambda X, p: mlp.forward(p, X)[0], "called as forward(params, X)"),
+        (unpacks_the_keys, "unpacked gives its keys"),
+    ],
+)
+def test_slips_of_the_forward_pass(answer, sentence):
+    assert sentence in exercises.verdict("02_forward", answer).sentence
+
+
+def test_the_shape_is_not_given_away_to_whoever_hands_in_the_array():
+    mark, sentence = exercises.verdict("02_broadcast", np.ones((20, 20)))
+    assert mark == "wrong" and "(20, 20)" not in sentence and "predict its shape" in sentence
+
+
+def test_a_power_of_one_half_is_a_root_only_with_its_brackets():
+    said = exercises.verdict("02_xavier", lambda a, b: (2 / (a + b)) ** 1 / 2).sentence
+    assert "A root is ** 0.5" in said

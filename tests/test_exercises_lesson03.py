@@ -235,5 +235,90 @@ def test_every_exercise_can_be_solved(capsys):
     exercises.check("03_hidden_layer", hidden_layer())
     exercises.check("03_backward", mlp.backward)
     exercises.check("03_falling_loss", 3)
+    exercises.check("03_weighted", lambda y_hat, y, w: w * (y_hat - y) / len(y))
     exercises.progress("03")
-    assert "4 of 4 exercises solved" in capsys.readouterr().out
+    assert "5 of 5 exercises solved" in capsys.readouterr().out
+
+
+# ---------------------------------------------------------------- slips that once passed unrecognised
+
+
+def with_dy(dy_of):
+    def answer(H, y_hat, y):
+        dy = dy_of(y_hat, y)
+        return {"dy": dy, "dW2": H.T @ dy, "db2": np.sum(dy, axis=0, keepdims=True)}
+
+    return answer
+
+
+def dZ1_of(make):
+    def answer(X, H, W2, dy):
+        dH = dy @ W2.T
+        dZ1 = make(dH, H)
+        return {"dH": dH, "dZ1": dZ1, "dW1": X.T @ dZ1, "db1": rows(dZ1)}
+
+    return answer
+
+
+def in_place(dH, H):
+    dZ1 = dH
+    dZ1 *= H * (1 - H)
+    return dZ1
+
+
+def spoils_H(dH, H):
+    H *= 1 - H
+    return dH * H
+
+
+def trains(params, cache, y):
+    g = mlp.backward(params, cache, y)
+    params["W2"] -= 0.5 * g["W2"]
+    return g
+
+
+def steps_instead(params, cache, y):
+    return {name: params[name] - 0.1 * g for name, g in mlp.backward(params, cache, y).items()}
+
+
+def hard_coded(params, cache, y):
+    return {name: g * len(y) / 20 for name, g in mlp.backward(params, cache, y).items()}
+
+
+def in_single(params, cache, y):
+    return {name: g.astype(np.float32) for name, g in mlp.backward(params, cache, y).items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "sentence"),
+    [
+        (
+            "output_layer",
+            with_dy(lambda y_hat, y: (y_hat - y) / y.shape[1]),
+            "N counts the samples",
+        ),
+        ("output_layer", with_dy(lambda y_hat, y: y_hat - y / len(y)), "y_hat - y / N divides y"),
+        ("hidden_layer", dZ1_of(lambda dH, H: dH * H * 1 - H), "takes H away at the end"),
+        ("hidden_layer", dZ1_of(in_place), "one array with two names"),
+        ("hidden_layer", dZ1_of(spoils_H), "your function changes H on the way"),
+        ("backward", trains, "The gradient is right, but your function changes params['W2']"),
+        ("backward", steps_instead, "These are updated parameters"),
+        ("backward", hard_coded, "divided by 20 somewhere"),
+        ("backward", in_single, "Right. Every value agrees, to the seven digits of float32"),
+        ("backward", lambda cache, params, y: mlp.backward(params, cache, y), "another order"),
+        ("weighted", lambda y_hat, y, w: w * (y_hat - y) / len(y), "Right. The weight of a sample"),
+        ("weighted", lambda y_hat, y, w: (y_hat - y) / len(y), "The weights are missing"),
+        ("weighted", lambda y_hat, y, w: w**2 * (y_hat - y) / len(y), "it is not squared"),
+        (
+            "weighted",
+            lambda y_hat, y, w: w * (y_hat - y) / np.sum(w),
+            "not by the sum of the weights",
+        ),
+        ("weighted", lambda y_hat, y, w: (w * y_hat - y) / len(y), "mind the brackets"),
+        ("weighted", lambda y_hat, y, w: w * (y_hat - y), "6 times too large"),
+        ("weighted", lambda y_hat, y, w: w * (y - y_hat) / len(y), "points the other way"),
+        ("weighted", lambda y_hat, y, w: ..., "returns nothing so far"),
+    ],
+)
+def test_slips_are_recognised(name, answer, sentence):
+    assert sentence in exercises.verdict(f"03_{name}", answer).sentence

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import dis
 import inspect
+import itertools
 import math
 import re
 import traceback
@@ -32,6 +33,7 @@ __all__ = [
     "call",
     "choice",
     "described",
+    "in_this_order",
     "number",
     "only_arguments",
     "real_array",
@@ -222,6 +224,36 @@ def arrays_read(function: Any) -> list[str]:
         for name in dict.fromkeys(read)
         if isinstance(function.__globals__.get(name), np.ndarray)
     ]
+
+
+def in_this_order(function: Any, usual: str, *arguments: Any) -> None:
+    """Notice a function of two or more arguments that works once they come the other way round.
+
+    Raises
+    ------
+    Wrong
+        If it stops as it is called, and does not with its arguments reversed.
+    """
+    if not callable(function):
+        return
+    try:
+        function(*copy.deepcopy(arguments))
+        return
+    except Exception as error:
+        stopped_with = str(error)
+    if "<U" in stopped_with or "str" in stopped_with:
+        unpacked = "A dict that is unpacked gives its keys, not its arrays"
+        source = getattr(getattr(function, "__code__", None), "co_names", ())
+        if "values" not in source:
+            raise Wrong(f'{unpacked}: write W1 = params["W1"], or params.values().')
+    for swapped in itertools.permutations(arguments):
+        if all(one is other for one, other in zip(swapped, arguments, strict=True)):
+            continue
+        try:
+            function(*copy.deepcopy(swapped))
+        except Exception:
+            continue
+        raise Wrong(f"Your function takes its arguments in another order. It is called as {usual}.")
 
 
 def number(answer: Any, name: str = "the answer") -> float:

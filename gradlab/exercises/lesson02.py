@@ -11,6 +11,7 @@ from gradlab.exercises import exercise
 from gradlab.exercises.feedback import (
     Wrong,
     call,
+    in_this_order,
     number,
     only_arguments,
     same_array,
@@ -28,6 +29,7 @@ def judge_forward(answer: Any) -> str:
     W1, b1, W2, b2 = (params[name] for name in ("W1", "b1", "W2", "b2"))
     y_hat, cache = mlp.forward(params, X)
     only_arguments(answer)
+    in_this_order(answer, "forward(params, X)", params, X)
     said = call(answer, params, X)
     if isinstance(said, tuple):
         raise Wrong("The function returns several things; y_hat alone is asked for.")
@@ -42,7 +44,16 @@ def judge_forward(answer: Any) -> str:
             "Where is b2? With zero biases nobody would notice; here they are not zero.": (
                 cache["H"] @ W2
             ),
-            "The hidden layer has no sigmoid: this network is a straight line.": (
+            "Neither bias is there. With zero biases nobody would notice; here they are not zero.": (
+                mlp.sigmoid(X @ W1) @ W2
+            ),
+            "b1 comes after the sigmoid. It belongs to the weighted sum that goes into it.": (
+                (mlp.sigmoid(X @ W1) + b1) @ W2 + b2
+            ),
+            "Mind the brackets: -X @ W1 + b1 turns the sign of X @ W1 alone.": (
+                mlp.sigmoid(X @ W1 - b1) @ W2 + b2
+            ),
+            "The hidden layer has no sigmoid: whatever the weights, this network is a plane.": (
                 (X @ W1 + b1) @ W2 + b2
             ),
             "The output layer is linear: the sigmoid is for the hidden layer alone.": (
@@ -72,6 +83,11 @@ def judge_broadcast(answer: Any) -> str:
         raise Wrong(
             "NumPy does not refuse: there is a rule for shapes that differ. Give the shape as a "
             "tuple, such as (20, 2)."
+        )
+    if isinstance(answer, np.ndarray):
+        raise Wrong(
+            "That is the difference itself. Take it away again, and predict its shape: a tuple, "
+            "such as (20, 2)."
         )
     given = shape(answer, "the difference")
     for wrong, sentence in [
@@ -107,6 +123,7 @@ def judge_xavier(answer: Any) -> str:
         (np.sqrt(6 / fans), "That is the limit of a uniform draw. This draw is normal."),
         (np.sqrt(1 / fans), "A factor 2 is missing under the root."),
         (np.sqrt(fans / 2), "Upside down: more connections want smaller weights."),
+        (1 / fans, "That is half the fraction: ** 1/2 is (… ** 1) / 2. A root is ** 0.5."),
         (np.sqrt(2) / fans, "The root belongs over the whole fraction."),
         (2 / np.sqrt(fans), "The root belongs over the whole fraction."),
         (np.sqrt(2 / fan_in + fan_out), "Mind the brackets: 2 / a + b is (2 / a) + b."),

@@ -17,10 +17,12 @@ from gradlab.exercises.feedback import (
     NotAttempted,
     Wrong,
     call,
+    in_this_order,
     number,
     only_arguments,
     same_array,
     same_arrays,
+    watching_arguments,
 )
 
 N = 6
@@ -98,6 +100,7 @@ def one_by_one(said: Any, truth: Mapping, mistakes: Mapping) -> None:
 def judge_output_layer(answer: Any) -> str:
     params, cache, y = odd_problem()
     H, y_hat = cache["H"], cache["y_hat"]
+    only_arguments(answer)
     said = call(answer, H, y_hat, y)
     dy = (y_hat - y) / N
     truth = {"dy": dy, "dW2": H.T @ dy, "db2": np.sum(dy, axis=0, keepdims=True)}
@@ -107,6 +110,10 @@ def judge_output_layer(answer: Any) -> str:
         mistakes={
             "dy": {
                 "dy is divided by 20. This batch has another length.": (y_hat - y) / 20,
+                "dy is divided by the number of outputs. N counts the samples: the rows.": (
+                    (y_hat - y) / y.shape[1]
+                ),
+                "Mind the brackets: y_hat - y / N divides y alone.": y_hat - y / N,
                 "dy has a square in it. The derivative of a square is not a square.": (
                     (y_hat - y) ** 2 / N
                 ),
@@ -124,7 +131,10 @@ def judge_hidden_layer(answer: Any) -> str:
     params, cache, y = odd_problem()
     X, H, W2 = cache["X"], cache["H"], params["W2"]
     dy = (cache["y_hat"] - y) / N
+    only_arguments(answer)
     said = call(answer, X, H, W2, dy)
+    if isinstance(said, Mapping):
+        refuse_one_array_with_two_names(said)
     dH = dy @ W2.T
     dZ1 = dH * H * (1 - H)
     truth = {
@@ -164,6 +174,9 @@ def judge_hidden_layer(answer: Any) -> str:
 def wrong_slopes(name: str, dH: np.ndarray, H: np.ndarray) -> dict[str, np.ndarray]:
     twice = mlp.sigmoid(H)
     return {
+        f"Mind the brackets: dH * H * 1 - H takes H away at the end; {name} is dH * H * (1 - H).": (
+            dH * H - H
+        ),
         f"{name} is dH itself: the slope of the sigmoid is missing.": dH,
         f"{name} is the slope of the sigmoid alone: the upstream gradient is missing.": H * (1 - H),
         f"{name} has the sigmoid applied twice: H is its output already.": dH * twice * (1 - twice),
@@ -179,11 +192,27 @@ def judge_backward(answer: Any) -> str:
     X, H, W2 = cache["X"], cache["H"], params["W2"]
     truth = mlp.backward(params, cache, y)
     only_arguments(answer)
-    said = call(answer, params, cache, y)
+    in_this_order(answer, "backward(params, cache, y)", params, cache, y)
+    with watching_arguments() as changed:
+        said = call(answer, params, cache, y)
     if isinstance(said, Mapping):
         for name in truth:
             if f"d{name}" in said and name not in said:
                 raise Wrong(f"Name each gradient after its parameter: '{name}', not 'd{name}'.")
+        updated = {
+            name: params[name] - said[name] for name in truth if steps(said.get(name), params[name])
+        }
+        if len(updated) == len(truth) and np.ptp([*rates(updated, truth)]) < 1e-9:
+            raise Wrong(
+                "These are updated parameters: W minus the learning rate times dW. Return the "
+                "gradient, and leave the update to training."
+            )
+        twenty = {name: truth[name] * N / 20 for name in truth}
+        if all(
+            steps(said.get(name), one) and np.allclose(said[name], one)
+            for name, one in twenty.items()
+        ):
+            raise Wrong("Every gradient is divided by 20 somewhere. This batch has another length.")
     dy = (cache["y_hat"] - y) / N
     dH = dy @ W2.T
     dZ1 = dH * H * (1 - H)
@@ -209,7 +238,39 @@ def judge_backward(answer: Any) -> str:
             "b2": {**wrong_bias("b2", dy, "dy"), **wrong_factors("b2", truth["b2"])},
         },
     )
+    if changed:
+        raise Wrong(
+            f"The gradient is right, but your function changes {', '.join(changed)}: leave the update "
+            f"to training, and whatever the cache holds to its owner."
+        )
+    single = [name for name in truth if np.asarray(said[name]).dtype == np.float32]
+    if single:
+        return (
+            f"Every value agrees, to the seven digits of float32, which {', '.join(single)} came in. "
+            f"The parameters are float64: notebook 07 shows what that costs a gradient check."
+        )
     return "Four gradients, each with the shape of its parameter, and every value agrees."
+
+
+def steps(value: Any, like: np.ndarray) -> bool:
+    """Whether a value is an array of numbers with the shape of another."""
+    return isinstance(value, np.ndarray) and value.shape == like.shape and value.dtype.kind == "f"
+
+
+def rates(moves: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> list[float]:
+    """By how many gradients each parameter was moved; nan where it was moved otherwise."""
+    found = [constant_ratio(moves[name], truth[name]) for name in moves]
+    return [np.nan if rate is None or rate == 0 else rate for rate in found]
+
+
+def refuse_one_array_with_two_names(said: Mapping) -> None:
+    """``dZ1 = dH`` makes no copy: what is done to the one in place is done to the other."""
+    dH, dZ1 = said.get("dH"), said.get("dZ1")
+    if isinstance(dH, np.ndarray) and isinstance(dZ1, np.ndarray) and np.shares_memory(dH, dZ1):
+        raise Wrong(
+            "dH and dZ1 are one array with two names: dZ1 = dH makes no copy, so *= changes both. "
+            "Write dZ1 = dH * H * (1 - H)."
+        )
 
 
 def refuse_updated_weights(said: Any, truth: Mapping, direction: np.ndarray) -> None:
@@ -241,6 +302,44 @@ def judge_falling_loss(answer: Any) -> str:
     if guess > truth:
         raise Wrong("Not quite so many. Some of these mistakes do hold the network back.")
     return f"{truth} of the {len(WRONG_PASSES)} end lower than the right gradient does."
+
+
+@exercise("03_weighted", "3.5 A line of your own")
+def judge_weighted(answer: Any) -> str:
+    stream = np.random.RandomState(5)
+    y_hat, y = stream.normal(size=(2, N, 2))
+    weights = stream.uniform(0.2, 3, size=(N, 1))
+    only_arguments(answer)
+    said = call(answer, y_hat, y, weights)
+    truth = weights * (y_hat - y) / N
+    same_array(
+        said,
+        truth,
+        "dy",
+        mistakes={
+            "The weights are missing: that is dy of the plain loss.": (y_hat - y) / N,
+            "The weight stands in front of the square, not inside it: it is not squared.": (
+                weights**2 * (y_hat - y) / N
+            ),
+            "The sum is divided by N here, not by the sum of the weights.": (
+                weights * (y_hat - y) / np.sum(weights)
+            ),
+            "dy has a square in it. The derivative of a square is not a square.": (
+                weights * (y_hat - y) ** 2 / N
+            ),
+            "The weight multiplies the whole error, the target too: mind the brackets.": (
+                (weights * y_hat - y) / N
+            ),
+            "The weight is a factor of the loss, so it is one of its slope: do not divide.": (
+                (y_hat - y) / weights / N
+            ),
+            "dy is divided by 20. This batch has another length.": weights * (y_hat - y) / 20,
+            **wrong_factors("dy", truth),
+        },
+    )
+    return (
+        "The weight of a sample is a factor of its slope. Everything further back stays as it is."
+    )
 
 
 @lru_cache

@@ -11,6 +11,7 @@ from gradlab.explorers.epsilon import epsilon_explorer
 from gradlab.explorers.error_bars import error_bar_explorer
 from gradlab.explorers.fingerprint import fingerprint_explorer
 from gradlab.explorers.floats import float_explorer
+from gradlab.explorers.graph import graph_explorer
 from gradlab.explorers.network import network_explorer
 from gradlab.explorers.secant import secant_explorer
 from gradlab.explorers.training import training_explorer
@@ -21,6 +22,7 @@ __all__ = [
     "error_bar_explorer",
     "fingerprint_explorer",
     "float_explorer",
+    "graph_explorer",
     "network_explorer",
     "secant_explorer",
     "training_explorer",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from gradlab import mlp
 from gradlab.plots.style import (
@@ -27,6 +29,7 @@ __all__ = [
     "computation_graph",
     "data_surface",
     "hidden_units",
+    "shared_axis",
     "sigmoid_slope",
     "training_curves",
     "weight_histograms",
@@ -158,6 +161,77 @@ def computation_graph(ax: Axes | None = None) -> Axes:
         "shape of the array whose gradient it is.",
     )
     return ax
+
+
+@house_style()
+def shared_axis(
+    left: np.ndarray, right: np.ndarray, names: tuple[str, str, str] = ("Hᵀ", "dy", "dW2")
+) -> Figure:
+    """Draw a matrix product whose sum runs over the samples: columns meeting rows.
+
+    Parameters
+    ----------
+    left
+        (n, N): a column for each sample.
+    right
+        (N, m): a row for each sample.
+    names
+        Of the two factors and of the product.
+
+    Returns
+    -------
+    Figure
+        The three matrices with their numbers; what belongs to one sample has one shade and hatch.
+    """
+    page, ax = figure(7.4, 2.6, layout=None)
+    ax.set_position((0, 0, 1, 1))
+    ax.axis("off")
+    product = left @ right
+    looks: tuple[dict[str, Any], ...] = (
+        {"facecolor": "#D6E8F4", "hatch": ""},
+        {"facecolor": "#F9DFCC", "hatch": "//"},
+    )
+    x, tallest = 0.4, max(len(left), len(right))
+    for matrix, name, sign in zip((left, right, product), names, ("@", "=", ""), strict=True):
+        rows, columns = matrix.shape
+        top = (tallest + rows) / 2
+        for (i, j), value in np.ndenumerate(matrix):
+            sample = j if matrix is left else i
+            look: dict[str, Any] = (
+                {"facecolor": "white"} if matrix is product else looks[sample % 2]
+            )
+            cell = Rectangle((x + j, top - i - 1), 1, 1, edgecolor="#888888", linewidth=1, **look)
+            ax.add_patch(cell)
+            box = {"facecolor": look["facecolor"], "edgecolor": "none", "pad": 1.5}
+            written = _number(value).strip("()")
+            ax.text(x + j + 0.5, top - i - 0.5, written, ha="center", va="center", bbox=box)
+        axes = (rows, "N") if matrix is left else ("N", columns)
+        sizes = (rows, columns) if matrix is product else axes
+        shape = f"{name}  ({sizes[0]}, {sizes[1]})"
+        ax.text(x + columns / 2, top + 0.35, shape, ha="center")
+        x += columns + 0.75
+        if sign:
+            ax.text(x - 0.1, tallest / 2, sign, ha="center", va="center", fontsize=15)
+            x += 0.55
+    sums = "; ".join(
+        " + ".join(f"{_number(a)} · {_number(b)}" for a, b in zip(row, column, strict=True))
+        for row in left
+        for column in right.T
+    )
+    ax.text(0.4, -0.55, "plain: sample 0     hatched: sample 1", va="center", fontsize=11)
+    ax.set(xlim=(0, x), ylim=(-1, tallest + 1), aspect="equal")
+    describe(
+        page,
+        f"The product {names[0]} @ {names[1]} = {names[2]} with its numbers: {sums}. Every sum runs "
+        f"over the samples, the axis along which columns of the left matrix meet rows of the right.",
+    )
+    return page
+
+
+def _number(value: float) -> str:
+    """A number as it stands on paper, in brackets if it is negative."""
+    written = str(Fraction(float(value)).limit_denominator(64))
+    return f"({written})" if value < 0 else written
 
 
 @house_style()
