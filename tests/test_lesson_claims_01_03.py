@@ -7,9 +7,10 @@ import inspect
 import numpy as np
 import pytest
 from claims import run, says, sources
+from scipy.optimize import least_squares
 
 import gradlab
-from gradlab import mlp, plots
+from gradlab import mlp, plots, worked
 from gradlab.bugs import CATALOGUE, suspect_a, suspect_b
 from gradlab.explorers.training import BUGS
 
@@ -94,6 +95,37 @@ def test_the_first_layer_has_the_smaller_slopes():
     assert np.max(H * (1 - H)) == 0.25
 
 
+def test_a_sigmoid_may_be_made_up_for_by_weights():
+    says("01", "at most a quarter of a gradient pass; weights may make up for it")
+    params, _ = trained()
+    grads = mlp.backward(params, mlp.forward(params, X)[1], y)
+    assert np.abs(grads["W1"]).max() > np.abs(grads["W2"]).max()
+
+
+def test_the_two_layouts_are_each_other_transposed():
+    says("01", "Each column of the table is the other one transposed")
+    stream = np.random.RandomState(0)
+    X_rows, W, b, dZ = (stream.normal(size=shape) for shape in ((7, 2), (2, 5), (1, 5), (7, 5)))
+    X_columns, W_columns, b_column = X_rows.T, W.T, b.T
+    assert np.allclose(W_columns @ X_columns + b_column, (X_rows @ W + b).T)
+    assert np.allclose(dZ.T @ X_columns.T, (X_rows.T @ dZ).T)
+    assert np.allclose(W_columns.T @ dZ.T, (dZ @ W.T).T)
+    assert np.allclose(dZ.T.sum(axis=1, keepdims=True), dZ.sum(axis=0, keepdims=True).T)
+
+
+def test_the_numbers_that_01_does_on_paper():
+    says("01", "$z = 2\\cdot 1 + 2 = 4$ and $h = 4^2/2 = 8$", "stands at $8\\cdot(-\\frac12)$")
+    seen = worked.values()
+    assert (seen["Z1"][0, 0], seen["H"][0, 0], seen["dy"][0, 0]) == (4, 8, -0.5)
+    params = worked.params()
+    before = worked.forward(params)["L"]
+    changes = []
+    for nudge in (0.01, 0.001):
+        params["W2"][0, 0] = 1 + nudge
+        changes.append((worked.forward(params)["L"] - before) / nudge / seen["dW2"][0, 0])
+    assert 0.9 < changes[0] < changes[1] < 1  # short of the promise, and less so for less
+
+
 # ------------------------------------------------------------------------------------------- 02
 
 
@@ -128,7 +160,7 @@ def test_what_stands_above_the_map_of_a_unit():
     says("02", "its column of `H`, counted from 0, with its weight in `W2` beside it")
     params, _ = trained()
     titles = [ax.get_title() for ax in plots.hidden_units(params).axes]
-    units = [f"H[:, {unit}], W2 = {params['W2'][unit, 0]:+.2f}" for unit in range(5)]
+    units = [f"H[:, {unit}] × {params['W2'][unit, 0]:.2f}" for unit in range(5)]
     assert titles == [*units, "y_hat"]
 
 
@@ -177,6 +209,30 @@ def test_the_slip_costs_time():
         assert np.all(losses[:, -1] < 0.01)
         arrival[name] = np.median(np.argmax(losses < 0.01, axis=1))
     assert arrival["slip"] > 1.2 * arrival["meant"]
+
+
+def test_the_best_that_one_unit_can_do():
+    says("02", "the best that one sigmoid unit can do with these points is 0.041")
+
+    def residuals(p):
+        return (p[3] * mlp.sigmoid(X @ p[:2] + p[2]) + p[4] - y[:, 0]) / np.sqrt(2 * N)
+
+    starts = np.random.RandomState(0).normal(0, 2, (30, 5))
+    best = min(2 * least_squares(residuals, start).cost for start in starts)
+    assert 0.0405 < best < 0.0415
+
+
+def test_xavier_never_asks_for_a_variance_above_1():
+    says("02", "is never above 1, so this slip always makes the weights too small")
+    fans = [2 / (rows + columns) for rows in range(1, 9) for columns in range(1, 9)]
+    assert all(fan <= np.sqrt(fan) and fan <= 1 for fan in fans)
+
+
+def test_a_perfect_prediction_scores_exactly_twice():
+    says("02", "half the square of $y_i - y_j$ is the variance of $y$")
+    pairs = np.mean((y - y.ravel()) ** 2 / 2)
+    assert pairs == pytest.approx(np.var(y), rel=1e-12)
+    assert np.mean((y.mean() - y) ** 2 / 2) == pytest.approx(np.var(y) / 2, rel=1e-12)
 
 
 def test_equal_units_stay_equal():

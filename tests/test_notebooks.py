@@ -246,8 +246,7 @@ BREAKS = {
 
 
 @pytest.fixture
-def lesson_path(tmp_path, monkeypatch):
-    monkeypatch.setattr(check_notebooks, "GUESSES_TO_COME", set())
+def lesson_path(tmp_path):
     path = tmp_path / "01_derivation.ipynb"
     nbformat.write(lesson(), path)
     return path

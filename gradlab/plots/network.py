@@ -36,11 +36,17 @@ __all__ = [
 ]
 
 FORWARD = {"color": BLUE, "linestyle": "-"}
+GUESS: dict[str, Any] = {"color": BLACK, "linestyle": (0, (1, 1.2)), "linewidth": 1.6}
 BACKWARD = {"color": VERMILION, "linestyle": (0, (4, 2))}
 
 
 @house_style()
-def training_curves(histories: Mapping[str, np.ndarray], ax: Axes | None = None) -> Axes:
+def training_curves(
+    histories: Mapping[str, np.ndarray],
+    ax: Axes | None = None,
+    guessed_step: Any = None,
+    guessed_loss: Any = None,
+) -> Axes:
     """Draw the loss against the step: every run thin, the median of a group thick.
 
     Parameters
@@ -50,6 +56,8 @@ def training_curves(histories: Mapping[str, np.ndarray], ax: Axes | None = None)
         (steps + 1,) for one run. At most six.
     ax
         Where to draw; by default on a new figure.
+    guessed_step, guessed_loss
+        A learner's guess, drawn as a line of its own if it is a number that the axes can show.
 
     Raises
     ------
@@ -76,6 +84,10 @@ def training_curves(histories: Mapping[str, np.ndarray], ax: Axes | None = None)
         label = f"{name}, median of {len(losses)} runs" if len(losses) > 1 else name
         ax.plot(steps, np.median(losses, axis=0), markevery=len(steps) // 8, label=label, **look)
     ax.set(yscale="log", xlabel="step of gradient descent", ylabel="loss")
+    if is_number(guessed_step):
+        ax.axvline(guessed_step, **GUESS, label="your guess")
+    if is_number(guessed_loss) and guessed_loss > 0:
+        ax.axhline(guessed_loss, **GUESS, label="your guess")
     if len(histories) > 2:  # inside the axes it would hide a curve
         small = {"ncols": 3, "fontsize": 10, "columnspacing": 1.2, "handlelength": 2.4}
         ax.legend(loc="lower left", bbox_to_anchor=(-0.1, 1), frameon=False, **small)
@@ -84,6 +96,13 @@ def training_curves(histories: Mapping[str, np.ndarray], ax: Axes | None = None)
     told = "; ".join(_course(name, losses) for name, losses in histories.items())
     describe(ax, f"The loss at every step on a logarithmic axis: {told}.")
     return ax
+
+
+def is_number(guess: Any) -> bool:
+    """Whether a guess is one finite number, so that a figure can draw it."""
+    return (
+        isinstance(guess, int | float) and not isinstance(guess, bool) and bool(np.isfinite(guess))
+    )
 
 
 def _course(name: str, losses: np.ndarray) -> str:
@@ -235,8 +254,10 @@ def _number(value: float) -> str:
 
 
 @house_style()
-def sigmoid_slope(ax: Axes | None = None) -> Axes:
+def sigmoid_slope(ax: Axes | None = None, guess: Any = None) -> Axes:
     """Draw the sigmoid H, its slope, and the formula H (1 - H) on points along it.
+
+    ``guess`` is where a learner expects the largest slope: z and height, drawn as a star.
 
     Examples
     --------
@@ -254,6 +275,8 @@ def sigmoid_slope(ax: Axes | None = None) -> Axes:
     ax.plot(z[points], (H * (1 - H))[points], "o", color=BLACK, label="H (1 − H)")
     ax.axhline(0.25, color=GREY, linewidth=1, linestyle=":")
     ax.text(-6, 0.27, "1/4", color=GREY)
+    if isinstance(guess, list | tuple) and len(guess) == 2 and all(map(is_number, guess)):
+        ax.plot(*([part] for part in guess), "*", color=BLACK, markersize=15, label="your guess")
     ax.set(xlabel="z", ylabel="value", ylim=(-0.03, 1.05))
     ax.legend(loc="upper left")
     describe(

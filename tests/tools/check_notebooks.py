@@ -30,8 +30,6 @@ MOST_LINES = 20
 MOST_BYTES = 300_000
 # A cell that answers a guess: stored executed, its output folded until somebody runs it.
 ANSWER = {"jupyter": {"outputs_hidden": True}, "tags": ["answer"]}
-# Notebooks in which not every folded answer has its guess in a cell directly above it yet.
-GUESSES_TO_COME = {"01", "02", "03"}
 BADGE = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
     "(https://colab.research.google.com/github/{slug}/blob/main/notebooks/{name})"
@@ -240,7 +238,7 @@ def answers_folded(notebook: NotebookNode, path: Path) -> Iterator[str]:
                 yield f"the cell {cell.id!r} is folded or tagged as an answer, but not both"
             elif not cell.outputs:
                 yield f"the cell {cell.id!r} is to answer a guess, and shows nothing"
-            elif not _asks(above) and path.name[:2] not in GUESSES_TO_COME:
+            elif not _asks(above):
                 yield f"the cell {cell.id!r} answers a guess, and the cell above it asks for none"
     for cell in code_cells(notebook):
         if re.search(r"\balt\s*=", cell.source):
