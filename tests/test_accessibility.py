@@ -185,6 +185,7 @@ FIGURES = {
     "shifts_and_allowances": lambda: plots.shifts_and_allowances(
         {1: np.ones(3)}, dict.fromkeys(RULES, np.ones(3))
     ),
+    "shared_axis": lambda: plots.shared_axis(np.ones((2, 2)), np.ones((2, 1))),
     "sigmoid_slope": plots.sigmoid_slope,
     "staircase": lambda: plots.staircase(np.square, 1.0, 1e-14, 2.0),
     "taylor_remainders": lambda: plots.taylor_remainders(STEPS, {"a": STEPS, "b": STEPS}),

@@ -27,7 +27,7 @@ from nbconvert import HTMLExporter
 from PIL import Image
 from traitlets import TraitError
 
-from gradlab import explorers, mlp, plots
+from gradlab import explorers, mlp, plots, worked
 from gradlab.data import paraboloid
 from gradlab.differences import relative_error
 from gradlab.explorers import (
@@ -36,6 +36,7 @@ from gradlab.explorers import (
     error_bars,
     fingerprint,
     floats,
+    graph,
     secant,
     training,
 )
@@ -624,3 +625,49 @@ def test_the_page_that_nbconvert_makes_shows_every_explorer():
     notebook = nbformat.v4.new_notebook(cells=[cell for _, _, cell in stored()])
     page, _ = HTMLExporter().from_notebook_node(notebook)
     assert len(re.findall(r'<img[^>]* src="data:image/png;base64', page)) == len(stored())
+
+
+# --------------------------------------------------------------------------- the worked network
+
+
+def graph_at(nudged, nudge, what, stop):
+    explorer = make("graph_explorer")
+    for name, value in (("nudged", nudged), ("nudge", nudge), ("what", what), ("stop", stop)):
+        explorer.controls[name].value = value
+    return explorer
+
+
+@pytest.mark.parametrize("nudged", graph.NUDGED)
+def test_in_the_graph_the_change_and_the_gradient_meet(nudged):
+    """A thousandth is short: the change is the gradient times the nudge, to three digits."""
+    name, *index = graph.NUDGED[nudged]
+    gradient = worked.values()[f"d{name}"][*index]
+    said = words(graph_at(nudged, 0.001, graph.CHANGE, graph.STOPS))
+    (moved,) = re.findall(r"add up to ([-+][\d.e-]+\d)\.", said)
+    assert float(moved) == pytest.approx(0.001 * gradient, rel=0.03)
+    assert f"promised {worked.fraction(gradient)} times 0.001" in said
+    said = words(graph_at(nudged, 0.001, graph.GRADIENT, graph.STOPS))
+    assert f"= {worked.fraction(gradient)}, the gradient of {nudged}" in said
+
+
+def test_the_graph_shows_the_numbers_of_the_worked_network():
+    shown = {
+        text.get_text()
+        for text in graph_at("W1[0, 1]", 0.01, graph.GRADIENT, 4).scene.below.values()
+    }
+    seen = worked.values()
+    expected = [*seen["dy"][:, 0], *seen["dH"][:, 1], *seen["dZ1"][:, 1], 1.0]
+    assert shown - {""} == {worked.fraction(value) for value in expected}
+
+
+@pytest.mark.parametrize("what", [graph.CHANGE, graph.GRADIENT])
+@pytest.mark.parametrize("nudged", ["W1[0, 0]", "b2[0, 0]"])
+def test_the_graph_is_passed_edge_by_edge(what, nudged):
+    passed, said = [], []
+    for stop in range(graph.STOPS + 1):
+        explorer = graph_at(nudged, 0.1, what, stop)
+        lines = [arrow[0].get_visible() for arrow in explorer.scene.edges.values()]
+        passed.append(sum(lines))
+        said.append(words(explorer))
+    assert passed[0] == 0 and passed == sorted(passed) and passed[-1] > 0
+    assert len(set(said)) >= 3
