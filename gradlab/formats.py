@@ -97,10 +97,10 @@ def loss_function(X: np.ndarray, y: np.ndarray, name: str) -> Callable[[Params],
         Z1 = r(product(inputs, p["W1"]) + p["b1"])
         H = r(1 / r(1 + r(np.exp(-Z1))))
         y_hat = r(product(H, p["W2"]) + p["b2"])
-        squares = r(r(y_hat - targets) ** 2)
-        total = 0.0
-        for square in squares.ravel():
-            total = float(r(np.asarray(total + square)))
-        return float(r(np.asarray(r(np.asarray(0.5 * total)) / len(targets))))
+        terms = r(r(y_hat - targets) ** 2).ravel()
+        while len(terms) > 1:  # in pairs, as fast sums are added up
+            odd, pairs = terms[len(terms) // 2 * 2 :], terms[: len(terms) // 2 * 2]
+            terms = np.concatenate([r(pairs[::2] + pairs[1::2]), odd])
+        return float(r(r(0.5 * terms) / len(targets))[0])
 
     return loss
