@@ -176,11 +176,12 @@ class _GraphScene(Scene):
         after = worked.forward(params)
         changes = {layer: np.atleast_2d(after[layer] - before[layer]) for layer in LAYERS}
         grads = worked.backward(worked.params())
-        path = LAYERS[LAYERS.index(entry) :]
-        reached = _reached(path, stop, back)
+        reached, joined = _reached(entry, stop, back)
+        if ("L", 1) not in reached and not back:  # what has come through sample 0 so far
+            changes["L"] = np.array([[_through_sample_0(before, after)]])
         for spot, text in self.below.items():
             layer, sample, place = spot
-            on_path = layer in reached and (layer in ("y_hat", "L") or place == unit)
+            on_path = (layer, sample) in reached and (layer in ("y_hat", "L") or place == unit)
             text.set_color(colour)
             text.set_text("")
             if on_path and back:
@@ -189,37 +190,56 @@ class _GraphScene(Scene):
             elif on_path:
                 text.set_text(_signed(changes[layer][sample, place]))
         for edge, arrow in self.edges.items():
-            (left, _, here), (right, _, there) = edge
+            (left, sample, here), (right, _, _) = edge
             on_path = (
-                left in path
-                and (left == "y_hat" or here == unit)
-                and (left in reached and right in reached)
+                (left == "y_hat" or (left != "X" and here == unit))
+                and (left, sample) in reached
+                and (right, sample) in reached
             )
             self._pass(arrow, PLACES[edge[0]], PLACES[edge[1]], back, on_path)
-        joined = stop >= 1 if not back else stop > len(path) - 1
-        for arrow, end in zip(self.fork, ends, strict=True):
-            self._pass(arrow, (x, 3.1), end, back, joined)
-            if not joined:
+        for sample, (arrow, end) in enumerate(zip(self.fork, ends, strict=True)):
+            self._pass(arrow, (x, 3.1), end, back, sample in joined)
+            if sample not in joined:  # the way is there, and waits
                 arrow[0].set_visible(True)
                 arrow[0].set_color(style.GREY)
                 arrow[0].set_linestyle((0, (1, 1.5)))
         self.box_below.set_position((x, 2.5))
         self.box_below.set_color(colour)
-        gradient = grads[f"d{name}"][row, column]
-        if back:
-            self.box_below.set_text(worked.fraction(gradient) if joined else "")
-        else:
-            self.box_below.set_text(_signed(nudge))
+        gradient = float(grads[f"d{name}"][row, column])
+        parts = [
+            _factors(name, row, sample)[1]
+            * float(grads["dZ1" if entry == "Z1" else "dy"][sample, unit])
+            for sample in (0, 1)
+        ]
+        arrived = worked.fraction(sum(parts[sample] for sample in joined)) if joined else ""
+        self.box_below.set_text(arrived if back else _signed(nudge))
         if back:
             return _told_backward(name, nudged, row, unit, entry, stop, grads)
         return _told_forward(name, nudged, row, unit, nudge, stop, changes, gradient)
 
 
-def _reached(path: tuple[str, ...], stop: int, back: bool) -> set[str]:
-    """The layers that have a number after so many edges; a short way is over sooner."""
+def _reached(entry: str, stop: int, back: bool) -> tuple[set[tuple[str, int]], set[int]]:
+    """What has a number after so many edges: layers with their samples, and paths of the fork.
+
+    A parameter of the first layer has four layers before it, which both samples pass together. One
+    of the second has two, so there the samples take turns: four edges either way.
+    """
+    both = (0, 1)
+    if entry == "Z1":
+        layers = LAYERS[STOPS - 1 - stop if stop < STOPS else 0 :] if back else LAYERS[:stop]
+        reached = {(layer, sample) for layer in layers for sample in both}
+        return reached, set(both if (stop == STOPS if back else stop >= 1) else ())
+    predictions = {("y_hat", sample) for sample in both[:stop]}
+    passed = set(both[: max(stop - 2, 0)])
     if back:
-        return set(path[max(len(path) - 1 - stop, 0) :])
-    return set(path[:stop])
+        return predictions | {("L", 0), ("L", 1)}, passed
+    return predictions | {("L", sample) for sample in passed}, set(both[:stop])
+
+
+def _through_sample_0(before: worked.Arrays, after: worked.Arrays) -> float:
+    """How far the loss has moved because the prediction of sample 0 did."""
+    errors = [float(seen["y_hat"][0, 0] - worked.y[0, 0]) for seen in (before, after)]
+    return (errors[1] ** 2 - errors[0] ** 2) / 2 / len(worked.y)
 
 
 def _signed(value: float) -> str:
@@ -236,6 +256,11 @@ def _factors(name: str, row: int, sample: int) -> tuple[str, float]:
     return "1", 1.0
 
 
+def _times(name: str, row: int, sample: int) -> str:
+    what, factor = _factors(name, row, sample)
+    return "1 times" if what == "1" else f"{what} = {worked.fraction(factor)} times"
+
+
 def _told_forward(
     name: str,
     nudged: str,
@@ -246,20 +271,19 @@ def _told_forward(
     changes: dict[str, np.ndarray],
     gradient: float,
 ) -> str:
-    entry = "Z1" if name in ("W1", "b1") else "y_hat"
-    path = LAYERS[LAYERS.index(entry) :]
     if stop == 0:
         return f"{nudged} moves by {nudge:g}. Two paths lead from it, one into each sample."
-    layer = path[min(stop, len(path)) - 1]
-    if layer == entry:
-        parts = []
-        for sample in (0, 1):
-            what, factor = _factors(name, row, sample)
-            times = (
-                worked.fraction(factor) if what == "1" else f"{what} = {worked.fraction(factor)}"
-            )
-            parts.append(f"sample {sample}: {times} times the nudge")
-        return f"Two paths, each with a factor of its own. In {parts[0]}; in {parts[1]}."
+    moved, promised = float(changes["L"][0, 0]), gradient * nudge
+    first_layer = name in ("W1", "b1")
+    if not first_layer and stop < 3:
+        sample = stop - 1
+        return f"Sample {sample}: the prediction moves by {_times(name, row, sample)} the nudge."
+    if not first_layer and stop == 3:
+        return f"Through the prediction of sample 0 the loss moves by {moved:+.3g}. Sample 1 is to come."
+    layer = LAYERS[stop - 1]
+    if layer == "Z1":
+        told = "; in ".join(f"sample {i}: {_times(name, row, i)} the nudge" for i in (0, 1))
+        return f"Two paths, each with a factor of its own. In {told}."
     if layer == "H":
         seen = worked.forward(worked.params())["Z1"][:, unit]
         slopes = " and ".join(worked.fraction(slope) for slope in seen)
@@ -270,7 +294,6 @@ def _told_forward(
     if layer == "y_hat":
         weight = worked.fraction(worked.params()["W2"][unit, 0])
         return f"Each prediction moves by W2[{unit}, 0] = {weight} times what arrived."
-    moved, promised = float(changes["L"][0, 0]), gradient * nudge
     return (
         f"Both predictions move the loss, and the two changes add up to {moved:+.3g}. The gradient "
         f"promised {worked.fraction(gradient)} times {nudge:g}, which is {promised:+.3g}."
@@ -280,10 +303,22 @@ def _told_forward(
 def _told_backward(
     name: str, nudged: str, row: int, unit: int, entry: str, stop: int, grads: worked.Arrays
 ) -> str:
-    path = LAYERS[LAYERS.index(entry) :]
     if stop == 0:
         return "Begin at the loss: moved by 1, it moves by 1."
-    if stop > len(path) - 1:
+    if entry == "y_hat" and stop < 3:
+        told = worked.fraction(grads["dy"][stop - 1, 0])
+        return (
+            f"dy of sample {stop - 1} = (y_hat − y) / N = {told}: half the distance of its prediction "
+            f"to the target, N being 2."
+        )
+    if entry == "y_hat" and stop == 3:
+        what, factor = _factors(name, row, 0)
+        times = "" if what == "1" else f"{worked.fraction(factor)} · "
+        return (
+            f"Back along the path of sample 0: {times}({worked.fraction(grads['dy'][0, 0])}). The path "
+            f"of sample 1 is to come."
+        )
+    if stop == STOPS:
         upstream = "dZ1" if entry == "Z1" else "dy"
         parts = []
         for sample in (0, 1):
@@ -295,7 +330,7 @@ def _told_backward(
             f"Along the path of each sample, {upstream} times the factor the parameter had there; "
             f"and two paths add up: {parts[0]} + {parts[1]} = {total}, the gradient of {nudged}."
         )
-    layer = path[len(path) - 1 - stop]
+    layer = LAYERS[STOPS - 1 - stop]
     if layer == "y_hat":
         return (
             "dy = (y_hat − y) / N: of each prediction half its distance to the target, N being 2."
