@@ -115,6 +115,8 @@ def test_a_page_is_sound(name, width, scheme, visit, screenshots):
     wide = page.tab.evaluate("document.documentElement.scrollWidth")
     assert wide <= WIDTHS[width], f"{wide} pixels wide"
     page.tab.screenshot(path=screenshots / f"site-{name}-{width}-{scheme}.png", full_page=True)
+    if (width == "phone") != (scheme == "light"):
+        return  # each page is judged once in light and once in dark, at the one width and the other
     page.tab.add_script_tag(path=AXE)
     # What is folded is judged as well: it is unfolded first.
     found = page.tab.evaluate(
@@ -250,10 +252,13 @@ def test_the_pdf_has_the_pictures_the_formulas_and_the_outline():
     }
     assert any("KaTeX_Math" in font for font in fonts)
     assert not re.search(r"\\(?:frac|sum|partial|hat)\b", text)
-    titles = [entry.title for entry in reader.outline if not isinstance(entry, list)]
+    # Where a heading goes on in another line, Chromium leaves out the space.
+    titles = {
+        "".join(entry.title.split()) for entry in reader.outline if not isinstance(entry, list)
+    }
     for path in lab.NOTEBOOKS:
-        heading = soup(f"{path.stem}.html").find("h1").get_text().rstrip("#").strip()
-        assert any(heading in title for title in titles), heading
+        heading = soup(f"{path.stem}.html").find("h1").get_text().rstrip("#")
+        assert "".join(heading.split()) in titles
 
 
 def test_the_zip_works_from_a_folder(browser, tmp_path):

@@ -49,6 +49,14 @@ NEEDS_SERVER = """<!doctype html><html lang="en"><meta charset="utf-8"><title>gr
 <p>The live notebooks need the web: they are on the course's site, or run in your own JupyterLab.</p>
 <p><a href="../../index.html">Back to the course</a></p></html>
 """
+MENDED = {
+    'class="caption" role="heading">': 'class="caption" role="heading" aria-level="2">',
+    '<summary aria-label="Toggle hidden content">': "<summary>",
+    '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="Pages">',
+    '<aside class="toc-drawer">': '<aside class="toc-drawer" aria-label="On this page">',
+    '<aside class="toc-drawer no-toc">': '<aside class="toc-drawer no-toc" aria-label="Outline">',
+    '<div id="search-results">': '<h1>Search</h1><div id="search-results">',
+}
 UNSEEN = "position:absolute;width:1px;height:1px"
 
 
@@ -355,6 +363,15 @@ def sphinx(address: set_address.Address) -> None:
     command += ["-d", str(BUILD / "site-doctrees"), str(PAGES), str(SITE)]
     if subprocess.run(command, env=environment, check=False).returncode:
         raise SiteError("Sphinx has something to say, above; the build allows no warning")
+    for path in SITE.glob("*.html"):
+        path.write_text(mended(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def mended(page: str) -> str:
+    """A page of Sphinx without what a screen reader would stumble over."""
+    for wrong, right in MENDED.items():
+        page = page.replace(wrong, right)
+    return page
 
 
 def zipped() -> Path:

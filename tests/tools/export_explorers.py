@@ -198,6 +198,8 @@ class Witness:
 
     def _artist(self, leaves: dict[str, Leaf], name: str, artist: Artist) -> None:
         leaves[f"{name}.v"] = int(artist.get_visible())
+        if not artist.get_visible():  # where it is does not matter, and may be left from before
+            return
         ax = artist.axes
         if isinstance(artist, Line2D):
             x, y = getattr(artist, "whole", artist.get_data())
