@@ -8,7 +8,8 @@ from claims import says
 
 import gradlab
 from gradlab import bugs, mlp
-from gradlab.bugs.networks import draw
+from gradlab.bugs.hunter import feeds
+from gradlab.bugs.networks import COURSE, RELU, draw
 
 
 def ratios(seed):
@@ -104,3 +105,61 @@ def test_a_nudge_of_one_may_only_turn_the_sign():
 def test_every_mystery_has_a_network_of_its_own():
     first = [draw(seed)[0]["W1"] for seed in range(40)]
     assert len({array.tobytes() for array in first}) == 40
+
+
+def test_right_code_is_best_near_2e_5():
+    says("06", "Right code draws the V of notebook 04, lowest near ε = 2e-5")
+    steps = np.logspace(-7, -3, 25)
+    best = [
+        steps[np.argmin(bugs.sweep(bugs.course_problem(seed=seed), steps))] for seed in range(5)
+    ]
+    assert 5e-6 < np.median(best) < 1e-4
+
+
+def test_besides_the_v_four_of_the_shapes_belong_to_right_gradients():
+    """Right means: what the network's own backward pass gives, up to the format that it is in."""
+    says("06", "Besides the V, four of the seven gradients are right")
+    right = set()
+    for shape, (_, problem_of) in bugs.SHAPES.items():
+        _, params, grads = problem_of(0)
+        network = {"cliff": RELU}.get(shape, COURSE)
+        _, X, y = draw(0)
+        truth = network.at(params, X, y).grads
+        if shape == "pinned" or all(
+            np.allclose(
+                grads[name], truth[name], rtol=0.03, atol=0.01 * np.max(np.abs(truth[name]))
+            )
+            for name in truth
+        ):
+            right.add(shape)  # of the dice any gradient is right for some throw
+    assert right - {"floor"} == {"V", "coarse", "shifted", "cliff", "pinned"}
+
+
+def test_the_first_case_goes_as_it_is_told():
+    says(
+        "06",
+        "`W1`, `b1`, `g` and `c` are wrong, and all of them come from `dA`",
+        "which multiplies by 1 − H where the slope of a tanh is 1 − H²",
+    )
+    case = bugs.hunt(3)
+    before = case.check()
+    assert set(before.wrong) == {"W1", "b1", "g", "c"}
+    frozen = case.freeze("dH")
+    for name, array in before.analytic.items():
+        np.testing.assert_allclose(frozen.analytic[name], array, rtol=1e-6)
+    assert case.answer == (15,)
+    assert "dA = dH * (1 - H)" in case.code
+
+
+def test_the_hints_of_the_three_hunts():
+    says(
+        "06",
+        'Hint 3</summary>\n\n17: `freeze("dH")` brings both arrays right',
+        "after `reseed()` all is well",
+        "In 24 no single line feeds the wrong arrays and spares the right ones",
+    )
+    one, two, none = (bugs.hunt(seed) for seed in (17, 24, 25))
+    assert set(one.check().wrong) == {"W1", "b1"} and not one.freeze("dH").wrong
+    wrong = set(two.check().wrong)
+    assert all(arrays != wrong for arrays in feeds(two.code).values())
+    assert none.check().wrong and not none.reseed().wrong
