@@ -110,7 +110,7 @@ def test_the_command_writes_both(tmp_path, capsys):
 def test_a_bad_value_is_one_line_and_status_2(command, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad").mkdir()
-    (tmp_path / "bad" / "01_x.ipynb").write_text("{")
+    (tmp_path / "bad" / "11_x.ipynb").write_text("{")
     (tmp_path / "file").write_text("")
     for arguments, said in [
         (["x", "--from", str(tmp_path / "empty")], "no notebook of the course"),
