@@ -430,7 +430,7 @@ class _Apart:
 
     def __init__(self, task):
         guard = Guarded(task.sweep.loss.loss)
-        self.task = task._replace(sweep=task.sweep._replace(loss=guard))
+        self.task = type(task)(task.sweep._replace(loss=guard))
 
     def __call__(self, block):
         return self.task(block)

@@ -175,6 +175,17 @@ def test_if_every_step_makes_the_loss_raise_that_is_quoted():
         taylor_test(loss, {"x": x}, {"x": np.ones(2)})
 
 
+@pytest.mark.parametrize("wrong", [0.5, 1.0, 3.0])
+def test_in_a_domain_too_small_for_any_remainder_nothing_is_said(wrong):
+    """Where the loss itself changes by no more than its noise, any gradient leaves no remainder."""
+    x = np.array([0.3])
+
+    def loss(p):
+        return 1.0 + p["x"][0] if abs(p["x"][0] - 0.3) < 1e-14 else np.nan
+
+    assert math.isnan(taylor_test(loss, {"x": x}, {"x": np.array([wrong])}).slope)
+
+
 def test_on_one_side_of_a_point_it_works_as_well():
     x = np.array([1.0])  # the end of the domain
 
