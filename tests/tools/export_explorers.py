@@ -204,6 +204,7 @@ class Witness:
         if isinstance(artist, Line2D):
             x, y = getattr(artist, "whole", artist.get_data())
             leaves[f"{name}.x"], leaves[f"{name}.y"] = self._curve(ax, artist, x, y)
+            leaves[f"{name}.l"] = json.dumps(line_look(artist))  # some change their colour
             if hasattr(artist, "whole"):  # of which the line is the beginning
                 leaves[f"{name}.u"] = place(ax, artist, "x", artist.get_xdata()[-1:])
         elif isinstance(artist, Text):

@@ -377,7 +377,7 @@
         const left = ticked ? Math.min(16 + 7 * Math.max(...panels[maps[0]].y.map(([, t]) => t.length)), 92) : 4;
         const gap = across > 1 ? 26 : 0;
         const w = (this.width - left - 12 - gap * (across - 1)) / across;
-        const h = across > 1 ? (w * ph) / pw : Math.min(Math.max(ph, 150), 300);
+        const h = across > 1 ? (w * ph) / pw : Math.min(Math.max(ph, 150), panels[maps[0]].sides ? 300 : 360);
         maps.forEach((i, k) => {
           if (k % across === 0) y += this.room(i) + (k ? 8 : 0);
           boxes[i] = [left + (k % across) * (w + gap), y, w, h];
@@ -512,10 +512,10 @@
 
     // ------------------------------------------------------------------------------- items
 
-    node(item) {
+    node(item, look = item) {
       let node;
       if (item.kind === "line") {
-        node = drawnLine(item, this.wide ? 0.85 : 0.72);
+        node = drawnLine(look, this.wide ? 0.85 : 0.72);
         // Crosses on a map stay black in the dark: the map stays as light as it is.
         if (this.data.items.some((other) => other.kind === "image" && other.panel === item.panel)) {
           node.style.color = "#000";
@@ -594,7 +594,9 @@
 
     placeText(node, item, leaf, X, Y) {
       const small = this.small(item.panel) && !this.wide;
-      const size = Math.min(item.size * 0.88, small ? 11.5 : 15);
+      const diagram = !this.data.panels[item.panel].sides && this.data.panels[item.panel].box[2] > 0.95;
+      const most = small ? 11.5 : diagram && !this.wide ? 0.62 * item.size : 15;
+      const size = Math.min(item.size * 0.88, most);
       const [x0, y0, w] = this.boxes[item.panel];
       node.style.fontSize = `${size}px`;
       node.style.fill = paint(leaf.colour || item.fill);
@@ -609,7 +611,9 @@
         y = y0 - named - (lines.length - 1) * 1.25 * size;
       } else if (item.above) y = y0 - 6;
       else if (item.va === "top") y += 0.8 * size;
-      else if (item.va === "center" || item.va === "center_baseline") y += 0.35 * size;
+      else if (item.va === "center" || item.va === "center_baseline") {
+        y += (0.35 - 0.625 * (lines.length - 1)) * size;
+      }
       if (!this.wide && !item.above && item.ha === "left") x += 6; // clear of a marker before it
       node.replaceChildren(...lines.map((line, k) => {
         const span = element("tspan", { x: round(x), y: round(y + 1.25 * size * k) });
@@ -624,10 +628,20 @@
       const leaves = this.leaves, { items } = this.data;
       const seen = new Set();
       items.forEach((item, i) => {
-        if (item.kind === "line" && (item.moves === undefined || leaves[`a${item.moves}.v`])) seen.add(item.stroke || item.fill);
+        if (item.kind === "line" && (item.moves === undefined || leaves[`a${item.moves}.v`])) {
+          seen.add(item.stroke || item.fill);
+        }
         if (item.moves === undefined) return;
-        const node = this.nodes[i], name = `a${item.moves}`;
+        const name = `a${item.moves}`, look = leaves[`${name}.l`];
         const shown = Boolean(leaves[`${name}.v`]);
+        let node = this.nodes[i];
+        if (shown && look && node.look !== look) { // its colour, its dashes or its marker are others
+          this.nodes[i] = this.node(item, JSON.parse(look));
+          node.replaceWith(this.nodes[i]);
+          node = this.nodes[i];
+          node.look = look;
+          delete this.shown[name];
+        }
         node.style.display = shown ? "" : "none";
         if (!shown) return;
         const leaf = item.kind === "text"
