@@ -18,6 +18,7 @@ __all__ = [
     "Params",
     "first_index",
     "index_of",
+    "is_real",
     "loss_value",
     "require_gradients",
     "require_installed",
@@ -27,6 +28,7 @@ __all__ = [
     "require_step",
     "same_memory",
     "single",
+    "roundoff_of",
     "type_in_words",
 ]
 
@@ -159,7 +161,7 @@ def _require_perturbable(name: Hashable, array: np.ndarray) -> None:
             f"{label} must be a NumPy array, so that it can be perturbed in place, "
             f"not {type_in_words(array)}"
         )
-    if not np.issubdtype(array.dtype, np.floating):
+    if not is_real(array.dtype):
         reason = {
             "i": "a small step would be rounded away in integers",
             "u": "a small step would be rounded away in integers",
@@ -182,6 +184,22 @@ def _require_perturbable(name: Hashable, array: np.ndarray) -> None:
         index = first_index(~np.isfinite(array))
         place = list(index) if index else ""
         raise ValueError(f"{label}{place} is {array[index]}; every parameter must be finite")
+
+
+def is_real(dtype: np.dtype) -> bool:
+    """Whether the numbers of a type are real floating-point ones, bfloat16 of ml_dtypes included."""
+    extension = dtype.kind == "V" and dtype.type.__module__.partition(".")[0] == "ml_dtypes"
+    return bool(dtype.kind == "f" or extension)
+
+
+def roundoff_of(dtype: np.dtype) -> float:
+    """The unit roundoff of a floating-point type, those of ml_dtypes included."""
+    if dtype.kind == "f":
+        return float(np.finfo(dtype).eps) / 2
+    one, half = np.ones((), dtype), 1.0
+    while float((one + np.asarray(half, dtype)).astype(float)) > 1.0:
+        half /= 2
+    return half
 
 
 def _overlaps_itself(array: np.ndarray) -> bool:
@@ -229,7 +247,7 @@ def require_gradients(grads: Params, params: Params) -> dict[Any, np.ndarray]:
     copies = {}
     for name, parameter in params.items():
         gradient = np.asarray(grads[name])
-        if gradient.dtype.kind not in "iuf":
+        if gradient.dtype.kind not in "iu" and not is_real(gradient.dtype):
             raise TypeError(
                 f"grads[{name!r}] has dtype {gradient.dtype}; it must be an array of real numbers"
             )
@@ -238,7 +256,8 @@ def require_gradients(grads: Params, params: Params) -> dict[Any, np.ndarray]:
                 f"grads[{name!r}] has shape {gradient.shape}, but params[{name!r}] has shape "
                 f"{parameter.shape}{_shape_hint(gradient.shape, parameter.shape)}"
             )
-        copies[name] = np.array(gradient, dtype=np.result_type(gradient.dtype, np.float64))
+        wide = np.result_type(gradient.dtype, float) if gradient.dtype.kind != "V" else float
+        copies[name] = np.array(gradient, dtype=wide)
     return copies
 
 

@@ -41,7 +41,8 @@ def test_the_exercise_with_its_own_settings():
 @pytest.mark.parametrize("name", ["W1", "b1", "W2", "b2"])
 def test_an_error_of_one_part_in_a_hundred_million_is_found(name, size):
     loss, params, grads = course()
-    report = check_gradients(loss, params, {**grads, name: grads[name] * (1 + size)})
+    wrong = {**grads, name: grads[name] * (1 + size)}
+    report = check_gradients(loss, params, wrong, tolerance=0)
     assert verdicts(report) == {other: "wrong" if other == name else "ok" for other in params}
 
 
@@ -61,10 +62,9 @@ def test_the_scale_of_the_loss_changes_no_verdict(exponent, bug):
     loss, params, grads = course(3)
     grads["W1"] *= bug
     scale = 10.0**exponent
-    one = check_gradients(loss, params, grads)
-    other = check_gradients(
-        lambda p: scale * loss(p), params, {name: scale * g for name, g in grads.items()}
-    )
+    one = check_gradients(loss, params, grads, tolerance=0)
+    scaled = {name: scale * g for name, g in grads.items()}
+    other = check_gradients(lambda p: scale * loss(p), params, scaled, tolerance=0)
     assert verdicts(one) == verdicts(other)
     assert one["W1"].verdict == ("ok" if bug == 1 else "wrong")
     assert {n: a.hint for n, a in one.items()} == {n: a.hint for n, a in other.items()}
@@ -77,7 +77,7 @@ def test_the_classical_rule_is_applied_as_well():
     assert "not below 1e-12" in str(coarse)
     assert check_gradients(loss, params, grads, eps=1e-9).passed
     wrong = {**grads, "W1": grads["W1"] * (1 + 1e-8)}
-    report = check_gradients(loss, params, wrong, eps=1e-5, cutoff=1e-7)
+    report = check_gradients(loss, params, wrong, eps=1e-5, cutoff=1e-7, tolerance=0)
     assert report["W1"].relative_error < 1e-7 and report["W1"].verdict == "wrong"
 
 
@@ -487,7 +487,9 @@ def test_any_shape_order_stride_scale_and_precision(first, second, exponent, bug
     }
     before = a.tobytes(), b.tobytes()
     report = check_gradients(loss, {"a": a, "b": b}, grads)
-    assert verdicts(report) == {"a": "ok", "b": "ok" if bug == 1 else "wrong"}
+    # The one in float32 may have left its rounding in the gradient of the other.
+    assert report["a"].verdict in ("ok", "close")
+    assert report["b"].verdict in (("ok", "close") if bug == 1 else ("wrong",))
     assert (a.tobytes(), b.tobytes()) == before
 
 
@@ -539,6 +541,6 @@ def test_a_clean_check_of_a_large_array_needs_few_second_looks(seed):
     params = mlp.init_params((20, 50, 1), seed)
     loss, calls = mlp.loss_function(X, y), []
     grads = mlp.backward(params, mlp.forward(params, X)[1], y)
-    report = check_gradients(lambda p: calls.append(0) or loss(p), params, grads)
+    report = check_gradients(lambda p: calls.append(0) or loss(p), params, grads, progress=False)
     assert report.passed
     assert len(calls) < 1.25 * 2 * 1101

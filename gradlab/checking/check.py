@@ -1,4 +1,4 @@
-"""Is a gradient right? Judged by the error bars of the differences, not by a magic cutoff."""
+"""The order of things: what is refused, measured, looked at and reported."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 from gradlab import differences, validation
 from gradlab.checking.directions import check_directions
 from gradlab.checking.entries import check_entries
-from gradlab.checking.error_bars import Problem, gradient_unit
+from gradlab.checking.problem import Case, format_roundoff, gradient_roundoffs
 from gradlab.checking.report import ArrayReport, Report
 from gradlab.checking.signatures import describe_pattern
-from gradlab.differences.noise import UNIT, loss_noise
-from gradlab.differences.sweep import Loss, Params, Sweep, restored
+from gradlab.checking.verdicts import PASSING, Verdict, hint_for
+from gradlab.differences.sweep import Guarded, Loss, Params, Sweep, restored
 from gradlab.differences.workers import require_workers
 
 __all__ = ["check_gradients"]
 
 HOW = ("entries", "directions")
-REPEATABLE = 64 * UNIT  # threads may add up in another order
+SCATTER = 2.0**14  # roundoffs from call to call: threads add up in another order each time
 
 
 def check_gradients(
@@ -33,13 +33,16 @@ def check_gradients(
     how: str = "entries",
     workers: int | Callable = 1,
     progress: bool = True,
+    tolerance: float = 1e-6,
+    gradient_precision: str | float | None = None,
 ) -> Report:
     """Compare a gradient with differences of its loss, and judge it by their error bars.
 
     The rounding noise of the loss is measured first. It says which step to take in each array, and
     how far a difference can be off. An entry outside its error bar is looked at again with other
-    steps, and is called wrong only if two of them agree on it. So nothing depends on the units of
-    the loss, float32 is not held to the standard of float64, and no cutoff needs to be chosen.
+    steps, and is called wrong only if two of them agree on it. Every entry is moved and judged in
+    units of its own size. So nothing depends on the units of the loss or of the parameters, float32
+    is not held to the standard of float64, and no cutoff needs to be chosen.
 
     Parameters
     ----------
@@ -68,15 +71,26 @@ def check_gradients(
         so ``method`` and ``eps`` stay as they are.
     workers, progress
         As in :func:`gradlab.numerical_gradient`.
+    tolerance
+        An entry outside its error bar that is off by no more than this part of its size is
+        ``close`` and passes: the loss may be solved to a tolerance, or a function approximated. Its
+        size is that of its gradient, or the root mean square of its array where that is larger, in
+        the units of the entries; and an entry that is off by more than a thousandth of itself is
+        never close. 0 leaves the error bars alone to judge.
+    gradient_precision
+        The format in which the gradient was computed, where that shows neither in its type nor in
+        its numbers: "tf32", "bfloat16", "float16", "float32" or a unit roundoff.
 
     Returns
     -------
     Report
-        An :class:`gradlab.checking.report.ArrayReport` for each array; true only if all of them are ok.
+        An :class:`gradlab.checking.ArrayReport` for each array; true only if all of them are ok.
 
         ========== ============================================================================
         ok         the gradient lies within the error bars of the differences, and these leave no
-                   more than a tenth of it in doubt, in the 2-norm over the array
+                   more than a tenth of it in doubt, in the 2-norm over the array and in the
+                   units of its entries
+        close      outside the error bars, but by no more than the tolerance
         untested   the gradient is zero and right, but the loss does change farther away: a
                    stationary point, dead units. A wrong backward pass can return zeros too
         unused     however far this array is moved, the loss does not change beyond its rounding
@@ -114,70 +128,90 @@ def check_gradients(
     validation.require_method(how, HOW, "how")
     eps = validation.require_step(eps)
     cutoff = validation.require_step(cutoff, "cutoff")
+    tolerance = validation.require_step(tolerance, "tolerance") if tolerance else 0.0
+    stated = format_roundoff(gradient_precision)
     workers = require_workers(workers)
     if how == "directions" and (method, eps) != ("central", None):
         raise ValueError('how="directions" has its own formula and steps: leave method and eps out')
-    title = _title(method, eps, how)
-    gradients, notes = _copied_gradients(grads, params, arrays)
+    gradients, given, notes = _copied_gradients(grads, params, arrays)
+    roundoff = gradient_roundoffs(given, gradients, arrays, stated)
+    guarded = Guarded(loss)
+    found: dict[Hashable, ArrayReport]
     with restored(params):
-        center = Sweep(loss, params, {}, (), False).center()
-        verdict = _untrustworthy(loss, params, center)
+        center = Sweep(guarded, params, {}, (), False).center()
+        scatter, verdict = _reproduced(guarded, params, center, arrays)
         if verdict:
-            return Report(_all_arrays(arrays, verdict), title, notes=notes, cutoff=cutoff)
-        if (wide := _widened(loss, params, float(center))) is not params:
-            notes.append("the differences of these float32 parameters were computed in float64.")
-        noise = loss_noise(loss, wide)
-        unit = gradient_unit(gradients, arrays, noise)
-        center_wide, level = validation.loss_value(loss(wide)), noise.level
-        if wide is not params:  # what float32 makes of the loss, and so of the gradient
-            level = max(loss_noise(loss, params).level, abs(center - center_wide))
-        problem = Problem(loss, wide, gradients, center_wide, noise, unit, float(level))
-        if how == "entries":
-            found = check_entries(problem, method, eps, workers, progress)
+            found = _all_arrays(arrays, verdict)
         else:
-            found = check_directions(problem, progress)
-        if _untrustworthy(loss, params, center):
-            found = _all_arrays(arrays, "random")
+            case = Case.of(guarded, params, gradients, roundoff, float(center), scatter)
+            if case.point is not params:
+                notes.append(_WIDENED.format(_narrow_types(arrays)))
+            if how == "entries":
+                found = check_entries(case, method, eps, workers, progress, tolerance)
+            else:
+                found = check_directions(case, progress, tolerance)
+            if _reproduced(guarded, params, center, arrays)[1]:
+                found = _all_arrays(arrays, "random")
     if cutoff is not None:
         found = {name: _held_to(cutoff, array) for name, array in found.items()}
+    if guarded.failure is not None:
+        notes.append(f"{guarded.failure}; it counted as no number there.")
     wrong = [name for name, array in found.items() if array.verdict == "wrong"]
-    return Report(found, title, describe_pattern(wrong, list(found)), notes, cutoff)
+    pattern = describe_pattern(wrong, list(found))
+    title = _title(method, eps, how)
+    return Report(found, title, pattern, notes, cutoff, guarded.evaluations)
 
 
 def _copied_gradients(
     grads: Params | Callable[[Params], Params], params: Params, arrays: Params
-) -> tuple[dict, list[str]]:
-    """Copies of the gradients, and notes on what is peculiar about arrays or gradients."""
+) -> tuple[dict, dict, list[str]]:
+    """Copies of the gradients, the types they were given in, and notes on what is peculiar."""
     notes = [
         f"{name} has shape {array.shape}, so no entries, and was skipped."
         for name, array in arrays.items()
         if not array.size
     ]
+    changed = []
     if callable(grads) and not isinstance(grads, Mapping):
         before = {name: array.copy() for name, array in arrays.items()}
         with restored(params):
-            gradients = validation.require_gradients(grads(params), arrays)
+            given = grads(params)
+            gradients = validation.require_gradients(given, arrays)
             changed = [
                 name
                 for name, array in arrays.items()
                 if params[name] is not array or array.tobytes() != before[name].tobytes()
             ]
-        notes += [f"the gradient function changed {name}; that was undone." for name in changed]
     else:
-        gradients = validation.require_gradients(grads, arrays)
-    return gradients, notes
+        given = grads
+        gradients = validation.require_gradients(given, arrays)
+    notes += [f"the gradient function changed {name}; that was undone." for name in changed]
+    return gradients, {name: np.asarray(given[name]).dtype for name in arrays}, notes
 
 
-def _untrustworthy(loss: Loss, params: Params, center: float) -> str:
-    """Why this loss cannot be differentiated: "nonfinite", "random", or "" if it can."""
+def _reproduced(
+    loss: Guarded, params: Params, center: float, arrays: Params
+) -> tuple[float, Verdict | None]:
+    """By how much the loss differs when asked again, and the verdict if that ends the check.
+
+    A sum whose order changes from call to call scatters by rounding, and that is noise as any.
+    """
     again = validation.loss_value(loss(params))
     if not math.isfinite(center) and not math.isfinite(again):
-        return "nonfinite"
-    return "" if abs(again - center) <= REPEATABLE * abs(center) else "random"
+        return 0.0, "nonfinite"
+    scatter = abs(again - float(center))
+    coarsest = max(validation.roundoff_of(array.dtype) for array in arrays.values())
+    single = (
+        validation.roundoff_of(np.asarray(center).dtype)
+        if np.asarray(center).dtype.kind == "f"
+        else 0.0
+    )
+    allowed = SCATTER * max(coarsest, single, np.finfo(float).eps / 2)
+    return scatter, None if scatter <= allowed * abs(center) else "random"
 
 
-def _all_arrays(arrays: Params, verdict: str) -> dict[Hashable, ArrayReport]:
-    hint = _SAID_OF_LOSS[verdict]
+def _all_arrays(arrays: Params, verdict: Verdict) -> dict[Hashable, ArrayReport]:
+    hint = _NO_LOSS if verdict == "nonfinite" else hint_for(verdict)
     return {
         name: ArrayReport(name, array.shape, verdict, hint)
         for name, array in arrays.items()
@@ -185,45 +219,18 @@ def _all_arrays(arrays: Params, verdict: str) -> dict[Hashable, ArrayReport]:
     }
 
 
-_SAID_OF_LOSS = {
-    "nonfinite": "the loss itself is nan or infinite at these parameters",
-    "random": "the loss returned two values for the same parameters: fix the seed of its random "
-    "numbers, such as a dropout mask, and let it keep no state from call to call",
-}
+_NO_LOSS = "the loss itself is nan or infinite at these parameters"
+_WIDENED = "the differences of these {} parameters were computed in float64."
 
 
-def _widened(loss: Loss, params: Params, center: float) -> Params:
-    """The parameters in float64, if the loss then computes in float64; otherwise as they are.
-
-    A difference of float32 losses has at best five digits, one of float64 losses ten; the point,
-    and so the gradient, is the same. If the loss does not read its argument, or casts it back to
-    float32, its own precision is what there is.
-    """
-    if all(array.dtype.itemsize >= 8 for array in params.values()):
-        return params
-    stream = np.random.RandomState(2)
-    away = {
-        name: array * (1 + stream.choice([-1, 1], array.shape).astype(array.dtype) / 32)
-        for name, array in params.items()
-    }
-    with restored(params) as arrays:
-        for name, array in arrays.items():
-            array[...] = away[name]
-        held = validation.loss_value(loss(params))
-    try:
-        given = validation.loss_value(loss({n: array.astype(float) for n, array in away.items()}))
-    except TypeError:
-        return params
-    wide = {name: array.astype(float) for name, array in params.items()}
-    change = given - validation.loss_value(loss(wide))
-    unseen = 64 * np.finfo(np.float32).eps * (abs(held) + abs(center))
-    same = abs(change - (held - center)) <= 0.01 * abs(change) + unseen
-    return wide if change and same and loss_noise(loss, wide).unit < 1e-9 else params
+def _narrow_types(arrays: Params) -> str:
+    names = {str(array.dtype): 0 for array in arrays.values() if array.dtype.itemsize < 8}
+    return " and ".join(names)
 
 
 def _held_to(cutoff: float, array: ArrayReport) -> ArrayReport:
     """The array judged by the classical rule as well."""
-    if array.verdict != "ok" or array.relative_error < cutoff:
+    if array.verdict not in PASSING or array.relative_error < cutoff:
         return array
     return array._replace(
         verdict="undecided",

@@ -3,33 +3,28 @@
 The slope of the loss along a direction ``d`` is the scalar product of the gradient and ``d``. For a
 wrong gradient the two agree only if the error happens to be orthogonal to ``d``, and a Gaussian
 direction leaves no room for that: where the entries of ``d`` are +1 and -1, errors of equal size
-cancel every other time.
+cancel every other time. Every entry is moved in its own units.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
-from gradlab.checking.error_bars import (
-    CENTRAL,
-    LADDER,
-    Look,
-    Problem,
-    Rungs,
-    backward_bars,
-    doubted,
-    extrapolated,
-    look_closer,
-    rounding_bar,
-    said,
-    settled,
-)
-from gradlab.checking.report import VERDICTS, ArrayReport
+from gradlab.checking.error_bars import Own, along, at_entries, own_rounding
+from gradlab.checking.problem import Case, longest_stride
+from gradlab.checking.report import ArrayReport
 from gradlab.checking.signatures import describe, recognise
+from gradlab.checking.verdicts import (
+    Evidence,
+    Look,
+    hint_for,
+    judge,
+    of_array,
+)
 from gradlab.differences.formulas import relative_error, rms
 from gradlab.differences.noise import Probe, line_losses, probe, random_direction
 from gradlab.differences.progress import Progress
@@ -37,228 +32,217 @@ from gradlab.validation import first_index, index_of
 
 __all__ = ["check_directions"]
 
-STEPS = 2.0 ** np.arange(-1, 6)  # times the step of the probe
+FIRST = 2.0 ** np.arange(3)  # times the stride at which truncation was seen
+STEPS = 2.0 ** np.arange(-10, 4)  # where those are not enough
 ACROSS = 9.0  # times: the direction may lie across that of the largest curvature
-FAR = 256.0  # times the step, which a kink on the way has made short
 SAMPLE = 8
 SEARCHES = 3
-COARSE = 1e-3  # an error bar of more than this part of the gradient lets too much by,
-OTHERS = (2, 3, 4)  # and so the slopes along directions of these seeds are compared as well
+COARSE = 1e-3  # an error bar of more than this part of a slope lets too much by,
+OTHERS = (2, 3, 4)  # and so the slopes along these directions, and along g, are compared as well
+SEEN_BY_NINE_IN_TEN = 0.1  # the quantile of moves beyond which nine entries in ten lie
 OF_A_SAMPLE = ("zero", "ratio", "decay", "sign decay", "shifted")  # others need the whole array
 
 
-def check_directions(problem: Problem, progress: bool) -> dict[Hashable, ArrayReport]:
+@dataclass(frozen=True)
+class _Array:
+    """One array under test, and what has been seen of it."""
+
+    case: Case
+    name: Hashable
+    direction: np.ndarray
+    seen: Probe
+    tolerance: float
+
+    @property
+    def scaled(self) -> np.ndarray:
+        return self.case.scaled(self.name)
+
+    def first_look(self, own: Own | None = None) -> Evidence:
+        lengths = self.seen.wide * FIRST
+        return along(self.case, self.name, self.direction, lengths, own, self.seen.losses)
+
+    def closer_look(self, direction: np.ndarray, own: Own) -> Evidence:
+        lengths = self.seen.wide * STEPS
+        known = self.seen.losses if direction is self.direction else None
+        return along(self.case, self.name, direction, lengths, own, known)
+
+
+def check_directions(case: Case, progress: bool, tolerance: float) -> dict[Hashable, ArrayReport]:
     """Compare one slope in each array, and search for the guilty entry where it does not agree.
 
     Parameters
     ----------
-    problem
+    case
         The loss and the gradient under test.
     progress
         Whether to show a progress bar when it takes longer than a second.
+    tolerance
+        As in :func:`gradlab.check_gradients`.
     """
-    directions = {name: random_direction(problem.params[name].shape) for name in problem.names}
-    probes, slopes, numeric, curvatures = {}, {}, {}, {}
-    found = {}
-    with Progress(2 * len(directions), progress) as bar:
-        for name, direction in directions.items():
-            along = {name: direction}
-            probes[name] = probe(problem.loss, problem.params, along, problem.center, problem.noise)
-            slopes[name] = _slope(problem, name, direction, probes[name].step)
-            shape = direction.shape
-            numeric[name] = np.full(shape, slopes[name].best.numeric)
-            curvatures[name] = np.full(shape, ACROSS * probes[name].curvature)
+    arrays, firsts = {}, {}
+    with Progress(2 * len(case.names), progress) as bar:
+        for name in case.names:
+            direction = random_direction(case.point[name].shape)
+            moves = {name: direction * case.units[name]}
+            longest = longest_stride(case.units[name])
+            seen = probe(case.loss, case.point, moves, case.center, case.noise, longest)
+            arrays[name] = _Array(case, name, direction, seen, tolerance)
+            firsts[name] = judge(arrays[name].first_look())
             bar.advance()
-        backward = backward_bars(problem, numeric, curvatures)
-        for name, direction in directions.items():
-            found[name] = _judged(
-                problem, name, direction, probes[name], slopes[name], backward[name]
-            )
+        own = own_rounding(
+            case,
+            {name: np.array(look.numeric) for name, look in firsts.items()},
+            {
+                name: np.full(a.direction.shape, ACROSS * a.seen.curvature)
+                for name, a in arrays.items()
+            },
+        )
+        found = {}
+        for name, array in arrays.items():
+            found[name] = _judged(array, own[name])
             bar.advance()
     return found
 
 
-class _Slope(NamedTuple):
-    """The slope along a direction, by Richardson extrapolation from several steps."""
-
-    values: np.ndarray
-    bars: np.ndarray
-
-    @property
-    def best(self) -> Look:
-        if not np.isfinite(self.bars).any():
-            return Look("nonfinite", math.nan, math.inf)
-        k = int(np.argmin(self.bars))
-        return Look("ok", float(self.values[k]), float(self.bars[k]))
-
-    def judge(self, analytic: float, backward: float) -> Look:
-        """``wrong`` if the gradient's slope lies outside the error bars of two steps at least."""
-        best = self.best
-        look = best._replace(error_bar=best.error_bar + backward)
-        if best.verdict != "ok" or abs(analytic - best.numeric) <= look.error_bar:
-            return look
-        outside = np.abs(analytic - self.values) > self.bars + backward
-        return look._replace(verdict="wrong" if np.count_nonzero(outside) > 1 else "undecided")
-
-
-def _slope(problem: Problem, name: Hashable, direction: np.ndarray, step: float) -> _Slope:
-    """Slopes ``(4 A(h) - A(2h)) / 3`` with their error bars, from central differences ``A``."""
-    lengths = step * STEPS
-    losses = line_losses(
-        problem.loss, problem.params, {name: direction}, (*lengths, *-lengths)
-    ).astype(float)
-    ups, downs = losses.reshape(2, -1)
-    with np.errstate(invalid="ignore"):
-        central = (ups - downs) / (2 * lengths)
-    rounding = rounding_bar(CENTRAL, np.array([ups, downs]), lengths, problem.noise)
-    return _Slope(*extrapolated(central, rounding))
-
-
-class _Compared(NamedTuple):
-    """The gradient's slope along a direction, and the look at the loss's own."""
-
-    analytic: float
-    look: Look
-    off: float
-    doubt: float
-
-    def badness(self) -> tuple[int, float]:
-        return list(VERDICTS).index(self.look.verdict), self.doubt
-
-
-def _compared(
-    problem: Problem, name: Hashable, direction: np.ndarray, slope: _Slope, backward: np.ndarray
-) -> _Compared:
-    analytic = float(np.vdot(problem.gradients[name], direction))
-    of_gradient = rms(backward * direction) * math.sqrt(direction.size)
-    look = slope.judge(analytic, of_gradient)
-    off = abs(analytic - look.numeric)
-    return _Compared(analytic, look, off, float(doubted(off, look.error_bar, of_gradient)))
-
-
-def _judged(
-    problem: Problem,
-    name: Hashable,
-    direction: np.ndarray,
-    seen: Probe,
-    slope: _Slope,
-    backward: np.ndarray,
-) -> ArrayReport:
-    gradient = problem.gradients[name]
+def _judged(array: _Array, own: Own) -> ArrayReport:
+    gradient, scaled = array.case.gradients[array.name], array.scaled
     if not np.isfinite(gradient).all():
         index = first_index(~np.isfinite(gradient))
-        hint = said("nonfinite", seen)
-        return ArrayReport(name, gradient.shape, "nonfinite", hint, worst_index=index)
-    first = found = _compared(problem, name, direction, slope, backward)
-    size = max(rms(gradient), abs(first.look.numeric))
-    if found.look.error_bar > COARSE * size:
-        others = (random_direction(direction.shape, seed) for seed in OTHERS)
-        found = max(
-            first,
-            *(
-                _compared(problem, name, d, _slope(problem, name, d, seen.step), backward)
-                for d in others
-            ),
-            key=_Compared.badness,
-        )
-    analytic, look, off, doubt = found
-    verdict = settled(look.verdict, size, doubt, not gradient.any(), seen, problem.noise.unit)
-    if verdict == "wrong" and first.look.verdict != "wrong":
-        verdict = "undecided"  # with bars so coarse, one direction in four may lie outside
-    if verdict == "ok" and seen.bent and _rungs(problem, name, direction, seen.step).on_a_kink():
-        verdict = "kink"
-    worst, values = None, (analytic, look.numeric, look.error_bar)
-    hint = said(verdict, seen, off / size if size else 0.0)
-    if verdict == "wrong" and seen.change:
-        worst, entry = _guilty_entry(problem, name, seen.step, backward)
-        verdict = entry.verdict
-        # A kink so near that every step along the direction goes beyond it?
-        if worst is None and _rungs(problem, name, direction, FAR * seen.step).kink():
-            verdict = "kink"
-        hint = said(verdict, seen)
-        if worst is not None:
-            values = (float(gradient[worst]), entry.numeric, entry.error_bar)
-            if verdict == "wrong":
-                hint = _signature(problem, name, seen.step)
+        hint = hint_for("nonfinite")
+        return ArrayReport(array.name, gradient.shape, "nonfinite", hint, worst_index=index)
+    evidence, look = _looked(array, own)
+    size = rms(scaled)
+    size = max(size, abs(look.numeric)) if math.isfinite(look.numeric) else size
+    verdict, doubt = look.verdict, look.doubt
+    if verdict == "ok" and look.error_bar > COARSE * abs(evidence.analytic):
+        others = [judge(array.closer_look(d, own)) for d in _other_directions(scaled)]
+        doubt = max(doubt, *(other.doubt for other in others))
+        # They do not condemn: of bars so coarse one in a few may be missed.
+        verdict = "ok" if all(other.verdict == "ok" for other in others) else "undecided"
+    verdict = of_array(
+        verdict,
+        scaled,
+        np.array(size),
+        np.array(doubt),
+        array.seen.answers,
+        array.case.rounding_only,
+    )
+    off = abs(evidence.analytic - look.numeric)
+    hint = hint_for(verdict, bool(array.seen.change), off / size if size else 0.0)
+    worst, values = None, (evidence.analytic, look.numeric, look.error_bar)
+    if verdict in ("wrong", "kink") and array.seen.change:
+        worst, entry = _guilty_entry(array, own, size)
+        if worst is not None and entry is not None:
+            verdict = entry.verdict
+            unit = float(array.case.units[array.name][worst])
+            values = (float(gradient[worst]), entry.numeric / unit, entry.error_bar / unit)
+            off = abs(values[0] - values[1]) * unit
+            share = off / max(abs(values[0]) * unit, size, np.finfo(float).tiny)
+            hint = _signature(array, own) if verdict == "wrong" else hint_for(verdict, share=share)
+        elif verdict == "wrong" and not _confirmed(array, own):
+            verdict, hint = "undecided", hint_for("undecided")
+    moved_by = np.abs(array.direction * array.case.units[array.name])
     return ArrayReport(
-        name,
+        array.name,
         gradient.shape,
         verdict,
         hint,
-        relative_error(np.array(analytic), np.array(look.numeric)),
+        relative_error(np.array(evidence.analytic), np.array(look.numeric)),
         worst,
         *values,
         gradient,
+        resolution=look.error_bar / max(float(np.quantile(moved_by, SEEN_BY_NINE_IN_TEN)), 1e-300),
     )
 
 
-def _rungs(problem: Problem, name: Hashable, direction: np.ndarray, step: float) -> Rungs:
-    lengths = step * LADDER
-    losses = line_losses(problem.loss, problem.params, {name: direction}, (*lengths, *-lengths))
-    ups, downs = losses.astype(float).reshape(2, -1)
-    return Rungs.of(problem, ups, downs, {1: lengths, -1: -lengths}, lengths, backward=0.0)
+def _looked(array: _Array, own: Own) -> tuple[Evidence, Look]:
+    """A first look along the direction, and a closer one if that leaves anything open."""
+    evidence = array.first_look(own)
+    look = judge(evidence)
+    sure = look.error_bar <= COARSE * max(rms(array.scaled), abs(look.numeric))
+    if look.verdict == "ok" and sure and not array.seen.bent:
+        return evidence, look
+    evidence = array.closer_look(array.direction, own)
+    return evidence, judge(evidence)
+
+
+def _other_directions(scaled: np.ndarray) -> list[np.ndarray]:
+    """Three more random directions, and that of the gradient itself.
+
+    Along the gradient its slope is largest: no other shows a factor or a sign as well.
+    """
+    others = [random_direction(scaled.shape, seed) for seed in OTHERS]
+    length = rms(scaled) * math.sqrt(scaled.size)
+    return [*others, scaled / length] if 0 < length < math.inf else others
+
+
+def _confirmed(array: _Array, own: Own) -> bool:
+    """Whether another direction condemns the array as well, where no single entry could be found."""
+    other = random_direction(array.direction.shape, OTHERS[0])
+    return judge(array.closer_look(other, own)).verdict == "wrong"
 
 
 def _guilty_entry(
-    problem: Problem, name: Hashable, step: float, backward: np.ndarray
-) -> tuple[tuple[int, ...] | None, Look]:
+    array: _Array, own: Own, size: float
+) -> tuple[tuple[int, ...] | None, Look | None]:
     """Halve the array until one entry is left, and judge it.
 
     The error along a direction of random signs is the sum of those along its two halves, so four
     evaluations tell which half has the larger one. If the entry that is left turns out to be right,
-    because many errors cancelled on the way, other signs are tried. An entry at a kink is the
-    answer if there is nothing worse; no entry, if all that were found are right.
+    because many errors cancelled on the way, other signs are tried. An entry at a kink, or one that
+    is close, is the answer if there is nothing worse; no entry, if all that were found are right.
     """
-    gradient = problem.gradients[name]
-    kink = None
+    shape = array.direction.shape
+    found: tuple[tuple[int, ...] | None, Look | None] = None, None
     for seed in range(SEARCHES):
-        signs = np.random.RandomState(10 + seed).choice([-1.0, 1.0], gradient.size)
-        entries = np.arange(gradient.size)
-        error = _error_along(problem, name, step, signs, entries)
+        signs = np.random.RandomState(10 + seed).choice([-1.0, 1.0], array.direction.size)
+        entries = np.arange(signs.size)
+        error = _error_along(array, signs, entries)
         while entries.size > 1:
             half = entries[: entries.size // 2]
-            of_half = _error_along(problem, name, step, signs, half)
+            of_half = _error_along(array, signs, half)
             if abs(of_half) >= abs(error - of_half):
                 entries, error = half, of_half
             else:
                 entries, error = entries[half.size :], error - of_half
-        index = index_of(int(entries[0]), gradient.shape)
-        look = look_closer(problem, name, [index], step, backward)[index]
+        index = index_of(int(entries[0]), shape)
+        step = array.seen.step * float(array.case.units[array.name][index])
+        evidence = at_entries(array.case, array.name, {index: step}, own)[index]
+        look = judge(evidence, array.tolerance, size)
         if look.verdict == "wrong":
             return index, look
-        if look.verdict == "kink":
-            kink = index, look
-    return kink or (None, Look("wrong", math.nan, math.inf))
+        if look.verdict == "kink" or (look.verdict == "close" and found[1] is None):
+            found = index, look
+    return found
 
 
-def _error_along(
-    problem: Problem, name: Hashable, step: float, signs: np.ndarray, entries: np.ndarray
-) -> float:
+def _error_along(array: _Array, signs: np.ndarray, entries: np.ndarray) -> float:
     """The gradient's slope minus that of the loss, along the signs of some of the entries."""
-    shape = problem.params[name].shape
     direction = np.zeros(signs.shape)
     direction[entries] = signs[entries]
-    length = math.sqrt(entries.size)
-    steps = np.array([2.0, 4.0]) * step / length
+    moves = direction.reshape(array.direction.shape) * array.case.units[array.name]
+    strides = np.array([1.0, 2.0]) * math.sqrt(array.seen.step * array.seen.wide / entries.size)
     losses = line_losses(
-        problem.loss, problem.params, {name: direction.reshape(shape)}, (*steps, *-steps)
+        array.case.loss, array.case.point, {array.name: moves}, (*strides, *-strides)
     ).astype(float)
-    near, far = (losses[:2] - losses[2:]) / (2 * steps)
+    near, far = (losses[:2] - losses[2:]) / (2 * strides)
     slope = (4 * near - far) / 3
-    return float(np.dot(np.ravel(problem.gradients[name])[entries], signs[entries]) - slope)
+    return float(np.dot(np.ravel(array.scaled), direction) - slope)
 
 
-def _signature(problem: Problem, name: Hashable, step: float) -> str:
+def _signature(array: _Array, own: Own) -> str:
     """What a few entries, drawn at random, say about the mistake."""
-    gradient, parameter = problem.gradients[name], problem.params[name]
+    case, name = array.case, array.name
+    gradient, parameter, units = case.gradients[name], case.point[name], case.units[name]
     if gradient.size < 2:
         return ""
     sample = min(SAMPLE, gradient.size)
     drawn = np.random.RandomState(3).choice(gradient.size, sample, replace=False)
-    indices = [index_of(entry, gradient.shape) for entry in drawn]
-    looks = look_closer(problem, name, indices, step, np.zeros(gradient.shape))
-    truth = np.array([looks[index].numeric for index in indices])
-    bars = np.array([looks[index].error_bar for index in indices])
+    indices = [index_of(int(entry), gradient.shape) for entry in drawn]
+    steps = {index: array.seen.step * float(units[index]) for index in indices}
+    looks = [judge(each) for each in at_entries(case, name, steps, own).values()]
+    truth = np.array([look.numeric for look in looks]) / units.ravel()[drawn]
+    bars = np.array([look.error_bar for look in looks]) / units.ravel()[drawn]
     answer = gradient.ravel()[drawn]
     size = max(np.abs(answer).max(), np.abs(truth).max(), np.finfo(float).tiny)
     if (np.abs(answer - truth) <= np.maximum(bars, 1e-4 * size)).mean() > 0.5:

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gradlab import differences
 from gradlab.checking.error_bars import (
     CENTRAL,
-    Problem,
-    backward_bars,
-    doubted,
+    Own,
+    at_entries,
     extrapolated,
-    look_closer,
+    losses_at,
+    own_rounding,
     rounding_bar,
-    said,
-    settled,
-    step_for_entries,
     visible_steps,
 )
-from gradlab.checking.report import VERDICTS, ArrayReport
+from gradlab.checking.problem import Case, longest_stride
+from gradlab.checking.report import ArrayReport
 from gradlab.checking.signatures import describe, recognise
+from gradlab.checking.verdicts import (
+    RESOLVED,
+    Look,
+    Verdict,
+    hint_for,
+    is_close,
+    judge,
+    of_array,
+    worst_of,
+)
 from gradlab.differences.formulas import relative_error, rms
 from gradlab.differences.noise import SAFETY, UNIT, Probe, probe, random_direction
 from gradlab.differences.sweep import Params, moved
@@ -31,21 +39,32 @@ from gradlab.validation import index_of
 __all__ = ["check_entries"]
 
 FIRST_LOOKS = 4
-BENDS_LOOKED_AT = 1  # the sharpest of those inside their error bars, for a kink
+SHARP = 32.0  # times the curvature of the whole array: one entry may well have that much
 LONGER = 2.0 ** np.arange(6)  # times the step, where central differences leave too much in doubt
-SHARP = 4.0  # times the curvature of the whole array: one entry may well have that much
+TINY = 1e-3  # of the median: an entry so small may be one whose size says nothing about its scale
+# A direction averages over its entries, so that single ones are truncated more: the step of the
+# direction is divided by this power of their number.
+SINGLE = 0.25
+SEVERAL = 1e3  # times: sizes further apart than that are of several units
+LEAST_RTOL = 1e-4  # to which a signature must fit
+RAW_ROUNDING = 64  # roundoffs in a complex step
 
 
 def check_entries(
-    problem: Problem, method: str, eps: float | None, workers: int | Callable, progress: bool
+    case: Case,
+    method: str,
+    eps: float | None,
+    workers: int | Callable,
+    progress: bool,
+    tolerance: float,
 ) -> dict[Hashable, ArrayReport]:
     """Compare every entry with a difference, and look closer at those outside their error bar.
 
     Parameters
     ----------
-    problem
+    case
         The loss and the gradient under test.
-    method, eps, workers, progress
+    method, eps, workers, progress, tolerance
         As in :func:`gradlab.check_gradients`, already validated.
 
     Raises
@@ -53,235 +72,350 @@ def check_entries(
     ValueError
         If ``eps`` is so small that adding it to an entry changes nothing.
     """
-    probes = {
-        name: probe(
-            problem.loss,
-            problem.params,
-            {name: random_direction(problem.params[name].shape)},
-            problem.center,
-            problem.noise,
-        )
-        for name in problem.names
-    }
+    probes = {name: _probed(case, name) for name in case.names}
     own_steps = eps is None and method == "central"
     if own_steps:
-        probes = {
-            name: seen._replace(step=step_for_entries(problem, name, seen.step))
-            for name, seen in probes.items()
-        }
         steps = {
-            name: visible_steps(array, probes[name].step)
+            name: visible_steps(array, probes[name].step * case.units[name])
             if name in probes
             else np.zeros(array.shape)
-            for name, array in problem.params.items()
+            for name, array in case.point.items()
         }
     else:
-        steps = differences.entry_steps(problem.params, method, eps)
+        steps = differences.entry_steps(case.point, method, eps)
     if method == "complex":
-        measured = _complex_steps(problem, eps, workers, progress)
+        sheets = _complex_steps(case, eps, workers, progress)
     else:
-        measured = _differences(problem, differences.FORMULAS[method], steps, workers, progress)
-    backward = backward_bars(
-        problem,
-        {name: array.numeric for name, array in measured.items()},
+        formula = differences.FORMULAS[method]
+        sheets = _differences(case, formula, steps, workers, progress)
+    own = own_rounding(
+        case,
+        {name: sheet.numeric * case.units[name] for name, sheet in sheets.items()},
         {
-            name: np.maximum(array.bends, max(probes[name].curvature, array.bends.mean()))
-            for name, array in measured.items()
+            name: np.maximum(sheet.bends, max(probes[name].curvature, sheet.bends.mean()))
+            for name, sheet in sheets.items()
         },
     )
-    return {
-        name: _Sheet(problem, name, array, backward[name], own_steps).report(probes[name], progress)
-        for name, array in measured.items()
-    }
+    found = {}
+    for name, sheet in sheets.items():
+        look_at = _Array(case, name, probes[name], own[name], own_steps, tolerance, progress)
+        found[name] = _report(look_at, replace(sheet, own=own[name].by_itself / case.units[name]))
+    return found
 
 
-class _Measured(NamedTuple):
-    """The differences of one array, by how much rounding may have them off, and second ones."""
+def _probed(case: Case, name: Hashable) -> Probe:
+    direction = random_direction(case.point[name].shape) * case.units[name]
+    longest = longest_stride(case.units[name])
+    seen = probe(case.loss, case.point, {name: direction}, case.center, case.noise, longest)
+    return seen._replace(step=seen.step / direction.size**SINGLE)
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """The differences of one array and how far they may be off, in the units of the gradient.
+
+    ``bends`` are second differences, in the units of the entries; zero where the formula has none.
+    ``doubts`` are by how much the gradient under test may be off the derivative where somebody has
+    looked closer, and nan elsewhere.
+    """
 
     numeric: np.ndarray
-    rounding: np.ndarray
-    bends: np.ndarray  # zero where the formula has no second difference in it
+    bars: np.ndarray
+    bends: np.ndarray
+    own: np.ndarray
+    doubts: np.ndarray
+
+    @classmethod
+    def of(cls, numeric: np.ndarray, bars: np.ndarray, bends: np.ndarray) -> _Sheet:
+        shape = np.shape(numeric)
+        return cls(
+            np.array(numeric), np.array(bars), bends, np.zeros(shape), np.full(shape, np.nan)
+        )
+
+    @property
+    def error_bars(self) -> np.ndarray:
+        return self.bars + self.own
+
+    def off(self, gradient: np.ndarray) -> np.ndarray:
+        return np.abs(gradient - self.numeric)
+
+    def doubt(self, gradient: np.ndarray) -> np.ndarray:
+        """By how much the gradient may be off: what its rounding has done is seen in ``off``."""
+        plain = self.bars + np.minimum(self.off(gradient), self.own)
+        return np.where(np.isnan(self.doubts), plain, self.doubts)
+
+
+@dataclass(frozen=True)
+class _Array:
+    """One array under test, and all that is needed to look at it again."""
+
+    case: Case
+    name: Hashable
+    seen: Probe
+    own: Own
+    own_steps: bool
+    tolerance: float
+    progress: bool
+
+    @property
+    def gradient(self) -> np.ndarray:
+        return self.case.gradients[self.name]
+
+    @property
+    def units(self) -> np.ndarray:
+        return self.case.units[self.name]
+
+    @property
+    def point(self) -> np.ndarray:
+        return self.case.point[self.name]
+
+    def size(self, sheet: _Sheet) -> float:
+        """The root mean square of the gradient, in the units of the entries."""
+        return max(rms(self.gradient * self.units), rms(sheet.numeric * self.units))
+
+    def evidence_at(self, indices: list[tuple[int, ...]], unit: np.ndarray) -> dict:
+        steps = {index: self.seen.step * float(unit[index]) for index in indices}
+        return at_entries(self.case, self.name, steps, self.own, self.progress)
 
 
 def _complex_steps(
-    problem: Problem, eps: float | None, workers: int | Callable, progress: bool
-) -> dict[Hashable, _Measured]:
+    case: Case, eps: float | None, workers: int | Callable, progress: bool
+) -> dict[Hashable, _Sheet]:
     numeric = differences.numerical_gradient(
-        problem.loss, problem.params, "complex", eps, workers=workers, progress=progress
+        case.loss, case.point, "complex", eps, workers=workers, progress=progress
     )
     return {
-        name: _Measured(
-            numeric[name], 64 * UNIT * np.abs(numeric[name]), np.zeros(numeric[name].shape)
+        name: _Sheet.of(
+            numeric[name],
+            RAW_ROUNDING * UNIT * np.abs(numeric[name]),
+            np.zeros(numeric[name].shape),
         )
-        for name in problem.names
+        for name in case.names
     }
 
 
 def _differences(
-    problem: Problem,
+    case: Case,
     formula: differences.Formula,
     steps: Params,
     workers: int | Callable,
     progress: bool,
-) -> dict[Hashable, _Measured]:
-    differences.require_visible(problem.params, steps, formula.offsets)
+) -> dict[Hashable, _Sheet]:
+    differences.require_visible(case.point, steps, formula.offsets)
     losses = differences.entry_losses(
-        problem.loss, problem.params, steps, formula.offsets, workers=workers, progress=progress
+        case.loss,
+        case.point,
+        steps,
+        formula.offsets,
+        workers=workers,
+        progress=progress,
+        center=case.center,
     )
-    measured = {}
-    for name in problem.names:
-        array, step = problem.params[name], steps[name]
+    sheets = {}
+    for name in case.names:
+        array, step = case.point[name], steps[name]
         at = dict(zip(formula.offsets, losses[name], strict=True))
         points = {offset: moved(array, step, offset) for offset in at}
         bends = np.zeros(array.shape)
         if -1 in at:
-            bend = np.abs(at[1] - 2 * problem.center + at[-1])
-            bends = np.maximum(bend - 2 * SAFETY * problem.noise.level, 0.0) / step**2
-        measured[name] = _Measured(
+            bend = np.abs(at[1] - 2 * case.center + at[-1])
+            unseen = 2 * SAFETY * case.noise.level
+            bends = np.maximum(bend - unseen, 0.0) / (step / case.units[name]) ** 2
+        sheets[name] = _Sheet.of(
             differences.difference(formula, at, points),
-            rounding_bar(formula, losses[name], step, problem.noise),
-            bends,
+            rounding_bar(formula, losses[name], step, case.noise),
+            np.where(np.isfinite(bends), bends, 0.0),
         )
-    return measured
+    return sheets
 
 
-class _Sheet:
-    """The differences of one array and their error bars, bettered where a closer look was taken."""
+def _report(array: _Array, sheet: _Sheet) -> ArrayReport:
+    """The verdict on the array."""
+    gradient, units = array.gradient, array.units
+    verdict: Verdict
+    if np.isfinite(gradient).all():
+        if array.own_steps:
+            sheet = _with_tiny_entries(array, sheet)
+        sheet, verdict = _looked_closer(array, sheet)
+    else:
+        verdict = "nonfinite"
+    verdict = _summed_up(array, sheet, verdict)
+    if verdict == "undecided" and array.own_steps:
+        longer = _with_longer_steps(array, sheet)
+        if longer is not None:
+            sheet = longer
+            within = np.all(sheet.off(gradient) <= sheet.error_bars)
+            verdict = _summed_up(array, sheet, "ok" if within else verdict)
+    size, off = array.size(sheet), sheet.off(gradient)
+    if verdict == "wrong" and array.seen.change:
+        hint = _signature(array, sheet)
+    elif verdict == "close":
+        beyond = np.where(off > sheet.error_bars, off * units, 0.0)
+        own = np.maximum(np.abs(gradient), np.abs(sheet.numeric)) * units
+        share = float(np.max(beyond / np.maximum(np.maximum(own, size), np.finfo(float).tiny)))
+        hint = hint_for(verdict, share=share)
+    else:
+        hint = hint_for(verdict, bool(array.seen.change), rms(off * units) / size if size else 0.0)
+    worst = _worst(verdict, gradient, sheet)
+    return ArrayReport(
+        array.name,
+        gradient.shape,
+        verdict,
+        hint,
+        relative_error(gradient, sheet.numeric),
+        worst,
+        float(gradient[worst]),
+        float(sheet.numeric[worst]),
+        float(sheet.error_bars[worst]),
+        gradient,
+        sheet.numeric,
+        sheet.error_bars,
+        resolution=float(np.max(sheet.error_bars)),
+    )
 
-    def __init__(
-        self,
-        problem: Problem,
-        name: Hashable,
-        measured: _Measured,
-        backward: np.ndarray,
-        own_steps: bool,
-    ) -> None:
-        self.problem, self.name = problem, name
-        self.numeric = np.array(measured.numeric)  # of 0-d ones too
-        self.bars = np.array(measured.rounding + backward)
-        self.bends, self.backward, self.own_steps = measured.bends, backward, own_steps
-        self.gradient = problem.gradients[name]
 
-    def report(self, seen: Probe, progress: bool) -> ArrayReport:
-        """The verdict on the array."""
-        gradient = self.gradient
-        if np.isfinite(gradient).all():
-            verdict = self._look_closer(seen, progress)
-        else:
-            verdict = "nonfinite"
-        if verdict != "nonfinite":
-            verdict = self._settled(verdict, seen)
-        if verdict == "undecided" and self.own_steps and self._lengthen(seen.step, progress):
-            verdict = self._settled("ok" if np.all(self.off <= self.bars) else verdict, seen)
-        size = self._size
-        if verdict == "wrong" and seen.change:
-            hint = self._signature()
-        else:
-            hint = said(verdict, seen, rms(self.off) / size if size else 0.0)
-        worst = self._worst(verdict)
-        return ArrayReport(
-            self.name,
-            gradient.shape,
-            verdict,
-            hint,
-            relative_error(gradient, self.numeric),
-            worst,
-            float(gradient[worst]),
-            float(self.numeric[worst]),
-            float(self.bars[worst]),
-            gradient,
-            self.numeric,
-            self.bars,
-        )
+def _summed_up(array: _Array, sheet: _Sheet, verdict: Verdict) -> Verdict:
+    return of_array(
+        verdict,
+        array.gradient * array.units,
+        sheet.numeric * array.units,
+        sheet.doubt(array.gradient) * array.units,
+        array.seen.answers,
+        array.case.rounding_only,
+    )
 
-    @property
-    def off(self) -> np.ndarray:
-        return np.abs(self.gradient - self.numeric)
 
-    @property
-    def _size(self) -> float:
-        return max(rms(self.gradient), rms(self.numeric))
+def _with_tiny_entries(array: _Array, sheet: _Sheet) -> _Sheet:
+    """The entries that are tiny beside the rest and not resolved, with the steps of the rest.
 
-    def _settled(self, verdict: str, seen: Probe) -> str:
-        doubt = rms(doubted(self.off, self.bars, self.backward))
-        zero, unit = not self.gradient.any(), self.problem.noise.unit
-        return settled(verdict, self._size, doubt, zero, seen, unit)
+    An angle of 1e-9 beside numbers near 1 is not to be moved by parts of 1e-9.
+    """
+    unit = np.full(array.point.shape, np.median(array.units))
+    own_size = np.maximum(np.abs(array.gradient), np.abs(sheet.numeric))
+    unsure = sheet.doubt(array.gradient) > RESOLVED * own_size
+    tiny = [tuple(index) for index in np.argwhere((array.units < TINY * unit) & unsure).tolist()]
+    if not tiny:
+        return sheet
+    return _bettered(array, sheet, array.evidence_at(tiny, unit))[0]
 
-    def _lengthen(self, step: float, progress: bool) -> bool:
-        """Take extrapolated differences with longer steps, where those are the more certain.
 
-        They may decide that an array is right whose loss is too coarse for short steps. That it is
-        wrong they never decide: a longer step may have a kink on its way.
+def _bettered(array: _Array, sheet: _Sheet, evidence: dict) -> tuple[_Sheet, list[Look]]:
+    """The sheet with what closer looks have shown, and the looks."""
+    numeric, bars, doubts = sheet.numeric.copy(), sheet.bars.copy(), sheet.doubts.copy()
+    size, looks = array.size(sheet), []
+    for index, each in evidence.items():
+        look = judge(each, array.tolerance, size)
+        looks.append(look)
+        unit = float(array.units[index])
+        value, bar = look.numeric / unit, (look.error_bar - each.own) / unit
+        if array.own_steps:
+            numeric[index], bars[index], doubts[index] = value, bar, look.doubt / unit
+        else:  # the differences stay those that were asked for
+            bars[index] = max(bars[index], abs(numeric[index] - value) + bar)
+    return replace(sheet, numeric=numeric, bars=bars, doubts=doubts), looks
 
-        Returns
-        -------
-        bool
-            False if that could not help, because the doubt is that of the gradient itself.
-        """
-        if rms(self.bars - self.backward) < rms(self.backward):
-            return False
-        array = self.problem.params[self.name]
-        steps = visible_steps(array, step)
-        losses = differences.entry_losses(
-            lambda _: self.problem.loss(self.problem.params),
-            {self.name: array},
-            {self.name: steps},
-            (*LONGER, *-LONGER),
-            progress=progress,
-        )[self.name]
-        ups, downs = np.split(losses, 2)
-        points = {
-            sign: np.array([moved(array, steps, sign * k) for k in LONGER]) for sign in (1, -1)
-        }
-        central = differences.difference(CENTRAL, {1: ups, -1: downs}, points)
-        lengths = np.multiply.outer(LONGER, steps)
-        rounding = rounding_bar(CENTRAL, np.array([ups, downs]), lengths, self.problem.noise)
-        values, bars = extrapolated(central, rounding)
-        best = np.argmin(bars, axis=0)[np.newaxis]
-        value, bar = (np.take_along_axis(each, best, axis=0)[0] for each in (values, bars))
-        better = bar + self.backward < self.bars
-        self.numeric = np.where(better, value, self.numeric)
-        self.bars = np.where(better, bar + self.backward, self.bars)
-        return True
 
-    def _look_closer(self, seen: Probe, progress: bool) -> str:
-        """Judge the entries outside their error bars, the worst ones first, until one is wrong.
+def _looked_closer(array: _Array, sheet: _Sheet) -> tuple[_Sheet, Verdict]:
+    """Judge the entries outside their error bars, the worst ones first, until one is wrong.
 
-        Of the entries inside, the one with the sharpest bend is looked at: a kink may be there.
-        """
-        verdict = "ok"
-        off = self.off
-        suspicious = ~(off <= self.bars)
-        sharp = np.where(suspicious, 0.0, self.bends)
-        bends = np.argsort(-sharp, axis=None, kind="stable")[:BENDS_LOOKED_AT]
-        usual = 0.0 if seen.bent else SHARP * seen.curvature
-        bends = bends[np.ravel(sharp)[bends] > usual]
-        excess = np.where(np.isfinite(off), off / self.bars, np.inf)
-        order = np.argsort(-np.where(suspicious, excess, 0.0), axis=None, kind="stable")
-        order = np.concatenate([order[: np.count_nonzero(suspicious)], bends])
-        count = FIRST_LOOKS
-        while order.size and verdict != "wrong":
-            batch = [index_of(entry, off.shape) for entry in order[:count]]
-            order, count = order[count:], 4 * count
-            looks = look_closer(self.problem, self.name, batch, seen.step, self.backward, progress)
-            for index, look in looks.items():
-                if self.own_steps:
-                    self.numeric[index], self.bars[index] = look.numeric, look.error_bar
-                else:  # the differences stay those that were asked for
-                    away = abs(self.numeric[index] - look.numeric)
-                    self.bars[index] = max(self.bars[index], away + look.error_bar)
-            verdict = max(
-                [verdict, *(look.verdict for look in looks.values())], key=list(VERDICTS).index
-            )
-        return verdict
+    Of the entries inside, the one with the sharpest bend is looked at: a kink may be there. Where
+    all that are left are within the tolerance, a few looks have confirmed the kind.
+    """
+    gradient, units = array.gradient, array.units
+    off, bars = sheet.off(gradient), sheet.error_bars
+    suspicious = ~(off <= bars)
+    near = suspicious & is_close(
+        off * units, gradient * units, sheet.numeric * units, array.tolerance, array.size(sheet)
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        excess = np.where(np.isfinite(off), off / bars, np.inf)
+    order = np.lexsort((-excess.ravel(), near.ravel()))
+    order = order[suspicious.ravel()[order]]
+    sharp = np.where(suspicious, 0.0, sheet.bends)
+    bend = np.argmax(sharp, keepdims=False).reshape(1)
+    usual = 0.0 if array.seen.bent else SHARP * array.seen.curvature
+    order = np.concatenate([bend[sharp.ravel()[bend] > usual], order])
+    verdict: Verdict = "ok"
+    count = FIRST_LOOKS
+    while order.size and verdict != "wrong":
+        batch, order, count = order[:count], order[count:], 4 * count
+        indices = [index_of(int(entry), off.shape) for entry in batch]
+        sheet, looks = _bettered(array, sheet, array.evidence_at(indices, units))
+        verdict = worst_of(verdict, *(look.verdict for look in looks))
+        if verdict == "close" and near.ravel()[order].all():
+            break
+    return sheet, verdict
 
-    def _worst(self, verdict: str) -> tuple[int, ...]:
-        """The wrong entry that is farthest off, or the entry farthest off in error bars."""
-        rank = self.off if verdict == "wrong" else self.off / self.bars
-        rank = np.where(np.isfinite(self.gradient) & np.isfinite(rank), rank, np.inf)
-        return index_of(int(np.argmax(rank)), rank.shape)
 
-    def _signature(self) -> str:
-        parameter = self.problem.params[self.name]
-        uncertain = 10 * np.max(self.bars) / max(np.max(np.abs(self.gradient)), 1e-300)
-        return describe(recognise(self.gradient, self.numeric, parameter, max(1e-4, uncertain)))
+def _with_longer_steps(array: _Array, sheet: _Sheet) -> _Sheet | None:
+    """Extrapolated differences with longer steps, where those are the more certain.
+
+    They may decide that an array is right whose loss is too coarse for short steps. That it is
+    wrong they never decide: a longer step may have a kink on its way.
+
+    Returns
+    -------
+    _Sheet, or None
+        None if that could not help, because the doubt is that of the gradient itself.
+    """
+    units = array.units
+    if rms(sheet.bars * units) < rms(sheet.own * units):
+        return None
+    point = array.point
+    steps = visible_steps(point, array.seen.step * units)
+    losses = losses_at(
+        array.case,
+        array.name,
+        {array.name: point},
+        {array.name: steps},
+        (*LONGER, *-LONGER),
+        array.progress,
+    )[array.name]
+    ups, downs = np.split(losses, 2)
+    points = {sign: np.array([moved(point, steps, sign * k) for k in LONGER]) for sign in (1, -1)}
+    central = differences.difference(CENTRAL, {1: ups, -1: downs}, points)
+    lengths = np.multiply.outer(LONGER, steps)
+    rounding = rounding_bar(CENTRAL, np.array([ups, downs]), lengths, array.case.noise)
+    values, bars = extrapolated(central, rounding)
+    best = np.argmin(bars, axis=0)[np.newaxis]
+    value, bar = (np.take_along_axis(each, best, axis=0)[0] for each in (values, bars))
+    better = bar < sheet.bars
+    return replace(
+        sheet,
+        numeric=np.where(better, value, sheet.numeric),
+        bars=np.where(better, bar, sheet.bars),
+        doubts=np.where(better, np.nan, sheet.doubts),
+    )
+
+
+def _worst(verdict: Verdict, gradient: np.ndarray, sheet: _Sheet) -> tuple[int, ...]:
+    """The wrong entry that is farthest off, or the entry farthest off in error bars."""
+    off = sheet.off(gradient)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rank = off if verdict == "wrong" else off / sheet.error_bars
+    rank = np.where(np.isfinite(gradient) & np.isfinite(rank), rank, np.inf)
+    return index_of(int(np.argmax(rank)), rank.shape)
+
+
+def _signature(array: _Array, sheet: _Sheet) -> str:
+    return signature_of(array.gradient, sheet.numeric, sheet.error_bars, array.point, array.units)
+
+
+def signature_of(
+    answer: np.ndarray,
+    truth: np.ndarray,
+    bars: np.ndarray,
+    parameter: np.ndarray,
+    units: np.ndarray,
+) -> str:
+    """What a wrong gradient has in common with the right one, in a sentence; may be empty.
+
+    Entries of several units are compared as changes of the loss, or the largest of them would be
+    all that is seen.
+    """
+    several = np.max(units) > SEVERAL * np.min(units)
+    if several:
+        answer, truth, bars = (each * units for each in (answer, truth, bars))
+    largest = max(float(np.max(np.abs(answer))), np.finfo(float).tiny)
+    rtol = max(LEAST_RTOL, 10 * float(np.max(bars)) / largest)
+    return describe(recognise(answer, truth, None if several else parameter, rtol))

@@ -9,26 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gradlab.checking.verdicts import PASSING, SYMBOLS, VERDICTS, Verdict, worst_of
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["VERDICTS", "ArrayReport", "GradientCheckError", "Report"]
 
-# From the best to the worst; the verdict of a report is the worst of its arrays.
-VERDICTS = {
-    "ok": "the gradient lies within the error bars of the differences",
-    "untested": "the gradient is zero here, and a zero proves nothing",
-    "unused": "the loss does not change when this array is moved",
-    "undecided": "the error bars are too wide to say",
-    "kink": "the loss has a kink here, so there is no gradient to compare with",
-    "wrong": "the gradient lies outside the error bars",
-    "nonfinite": "the loss or the gradient is nan or infinite",
-    "random": "the loss does not return the same number twice",
-}
 WORST = 3  # entries of a wrong array are told
 DIGITS = 17  # are all that a float64 number has
 WIDTH = 100  # characters, for text: a notebook breaks longer lines in the middle of a word
-_SYMBOLS = {"ok": "✓", "wrong": "✗", "nonfinite": "✗", "random": "✗"}
 
 
 class GradientCheckError(AssertionError):
@@ -56,11 +46,14 @@ class ArrayReport(NamedTuple):
         The gradient under test, the difference of the loss, and its error bar, at that entry.
     gradient, differences, error_bars
         The same for every entry, in the shape of the array; None where there is none.
+    resolution
+        The smallest error in one entry that would have been seen, in the units of the gradient: in
+        any entry, or, along directions, in nine entries of ten. nan if nothing was compared.
     """
 
     name: Hashable
     shape: tuple[int, ...]
-    verdict: str
+    verdict: Verdict
     hint: str = ""
     relative_error: float = math.nan
     worst_index: tuple[int, ...] | None = None
@@ -70,6 +63,7 @@ class ArrayReport(NamedTuple):
     gradient: np.ndarray | None = None
     differences: np.ndarray | None = None
     error_bars: np.ndarray | None = None
+    resolution: float = math.nan
 
     @property
     def finding(self) -> str:
@@ -149,7 +143,7 @@ class ArrayReport(NamedTuple):
 class Report(Mapping):
     """The result of :func:`gradlab.check_gradients`: an :class:`ArrayReport` for each array.
 
-    It is true if, and only if, every array is ok. ``print`` shows it as text, a notebook as a
+    It is true if, and only if, every array is ok or close. ``print`` shows it as text, a notebook as a
     table. The text is the same on every machine: an array that is ok shows no digits, since they
     would be rounding noise; they are attributes of its :class:`ArrayReport`. ``report["W1"]`` is the
     one of that array, and a KeyError names the arrays if there is none.
@@ -164,6 +158,8 @@ class Report(Mapping):
         Sentences on what else happened: arrays that were skipped, changes that were undone.
     cutoff
         The largest relative error allowed, or None.
+    evaluations
+        How often the loss was called.
     """
 
     def __init__(
@@ -173,20 +169,21 @@ class Report(Mapping):
         hint: str = "",
         notes: Sequence[str] = (),
         cutoff: float | None = None,
+        evaluations: int = 0,
     ) -> None:
         self._arrays = dict(arrays)
         self.title, self.hint, self.notes, self.cutoff = title, hint, tuple(notes), cutoff
+        self.evaluations = evaluations
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """The worst verdict of all arrays."""
-        order = list(VERDICTS)
-        return max((array.verdict for array in self._arrays.values()), key=order.index)
+        return worst_of(*(array.verdict for array in self._arrays.values()))
 
     @property
     def passed(self) -> bool:
-        """Whether every array is ok."""
-        return self.verdict == "ok"
+        """Whether every array is ok or close."""
+        return self.verdict in PASSING
 
     def __bool__(self) -> bool:
         return self.passed
@@ -230,7 +227,7 @@ class Report(Mapping):
             return "passed"
         counts: dict[str, list] = {}
         for array in self._arrays.values():
-            if array.verdict != "ok":
+            if array.verdict not in PASSING:
                 counts.setdefault(array.verdict, []).append(str(array.name))
         order = sorted(counts, key=list(VERDICTS).index, reverse=True)
         return "; ".join(f"{verdict}: {', '.join(counts[verdict])}" for verdict in order)
@@ -255,7 +252,7 @@ class Report(Mapping):
         rows = []
         for array in self._arrays.values():
             findings = "; ".join(filter(None, _findings(array, self._relative(array))))
-            verdict = f"{_SYMBOLS.get(array.verdict, '?')} {array.verdict}"
+            verdict = f"{SYMBOLS.get(array.verdict, '?')} {array.verdict}"
             cells = (str(array.shape), verdict, findings, array.hint)
             rows.append(
                 f'<tr><th scope="row" style="{_CELL}">{escape(str(array.name))}</th>'

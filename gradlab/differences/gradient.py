@@ -137,10 +137,7 @@ def default_eps(arrays: Params, method: str) -> float:
 
 def _coarsest_u(arrays: Params) -> float:
     """The machine epsilon of the coarsest precision in use; the losses are float64 at best."""
-    return max(
-        float(np.finfo(dtype).eps)
-        for dtype in [np.dtype(float), *(a.dtype for a in arrays.values())]
-    )
+    return max(2 * validation.roundoff_of(array.dtype) for array in (*arrays.values(), np.zeros(1)))
 
 
 def entry_steps(arrays: Params, method: str, eps: float | None) -> dict[str, np.ndarray]:
@@ -174,6 +171,7 @@ def entry_losses(
     vectorized: bool = False,
     workers: int | Callable = 1,
     progress: bool = True,
+    center: float | None = None,
 ) -> dict[Any, np.ndarray]:
     """The loss with each entry in turn moved by ``offset * step``, for each offset.
 
@@ -188,6 +186,8 @@ def entry_losses(
         For each array one of its shape: how far an entry moves when the offset is 1.
     offsets
         Multiples of the step. For 0 the loss is evaluated once, not once an entry.
+    center
+        The loss where nothing is moved, if it is known.
 
     Returns
     -------
@@ -203,7 +203,8 @@ def entry_losses(
     rows = [row for row, offset in enumerate(offsets) if offset]
     with restored(params) as arrays, Progress(total_size(arrays), progress) as bar:
         sweep = Sweep(loss, params, steps, tuple(offsets[row] for row in rows), vectorized, arrays)
-        center = sweep.center()
+        if center is None:
+            center = sweep.center()
         values = {name: np.full((len(offsets), a.size), center) for name, a in arrays.items()}
         done: Iterator[tuple[Block, np.ndarray]]
         if workers == 1:
