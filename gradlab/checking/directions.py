@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,8 +43,7 @@ SEEN_BY_NINE_IN_TEN = 0.1  # the quantile of moves beyond which nine entries in 
 OF_A_SAMPLE = ("zero", "ratio", "decay", "sign decay", "shifted")  # others need the whole array
 
 
-@dataclass(frozen=True)
-class _Array:
+class _Array(NamedTuple):
     """One array under test, and what has been seen of it."""
 
     case: Case

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from gradlab import differences
 from gradlab.checking.error_bars import (
     CENTRAL,
+    SIDES,
     Own,
     at_entries,
     extrapolated,
@@ -99,7 +100,7 @@ def check_entries(
     found = {}
     for name, sheet in sheets.items():
         look_at = _Array(case, name, probes[name], own[name], own_steps, tolerance, progress)
-        found[name] = _report(look_at, replace(sheet, own=own[name].by_itself / case.units[name]))
+        found[name] = _report(look_at, sheet._replace(own=own[name].by_itself / case.units[name]))
     return found
 
 
@@ -110,8 +111,7 @@ def _probed(case: Case, name: Hashable) -> Probe:
     return seen._replace(step=seen.step / direction.size**SINGLE)
 
 
-@dataclass(frozen=True)
-class _Sheet:
+class _Sheet(NamedTuple):
     """The differences of one array and how far they may be off, in the units of the gradient.
 
     ``bends`` are second differences, in the units of the entries; zero where the formula has none.
@@ -145,8 +145,7 @@ class _Sheet:
         return np.where(np.isnan(self.doubts), plain, self.doubts)
 
 
-@dataclass(frozen=True)
-class _Array:
+class _Array(NamedTuple):
     """One array under test, and all that is needed to look at it again."""
 
     case: Case
@@ -181,7 +180,7 @@ class _Array:
 def _complex_steps(
     case: Case, eps: float | None, workers: int | Callable, progress: bool
 ) -> dict[Hashable, _Sheet]:
-    numeric = differences.numerical_gradient(
+    numeric: Params = differences.numerical_gradient(
         case.loss, case.point, "complex", eps, workers=workers, progress=progress
     )
     return {
@@ -312,7 +311,7 @@ def _bettered(array: _Array, sheet: _Sheet, evidence: dict) -> tuple[_Sheet, lis
             numeric[index], bars[index], doubts[index] = value, bar, look.doubt / unit
         else:  # the differences stay those that were asked for
             bars[index] = max(bars[index], abs(numeric[index] - value) + bar)
-    return replace(sheet, numeric=numeric, bars=bars, doubts=doubts), looks
+    return sheet._replace(numeric=numeric, bars=bars, doubts=doubts), looks
 
 
 def _looked_closer(array: _Array, sheet: _Sheet) -> tuple[_Sheet, Verdict]:
@@ -372,7 +371,7 @@ def _with_longer_steps(array: _Array, sheet: _Sheet) -> _Sheet | None:
         array.progress,
     )[array.name]
     ups, downs = np.split(losses, 2)
-    points = {sign: np.array([moved(point, steps, sign * k) for k in LONGER]) for sign in (1, -1)}
+    points = {sign: np.array([moved(point, steps, sign * k) for k in LONGER]) for sign in SIDES}
     central = differences.difference(CENTRAL, {1: ups, -1: downs}, points)
     lengths = np.multiply.outer(LONGER, steps)
     rounding = rounding_bar(CENTRAL, np.array([ups, downs]), lengths, array.case.noise)
@@ -380,8 +379,7 @@ def _with_longer_steps(array: _Array, sheet: _Sheet) -> _Sheet | None:
     best = np.argmin(bars, axis=0)[np.newaxis]
     value, bar = (np.take_along_axis(each, best, axis=0)[0] for each in (values, bars))
     better = bar < sheet.bars
-    return replace(
-        sheet,
+    return sheet._replace(
         numeric=np.where(better, value, sheet.numeric),
         bars=np.where(better, bar, sheet.bars),
         doubts=np.where(better, np.nan, sheet.doubts),

@@ -24,6 +24,7 @@ from gradlab.differences.sweep import Guarded, Params, moved
 
 __all__ = [
     "CENTRAL",
+    "SIDES",
     "Own",
     "along",
     "at_entries",
@@ -39,6 +40,7 @@ Index = tuple[int, ...]
 CENTRAL = FORMULAS["central"]
 MANY_ULPS = 256  # a step of fewer units in the last place is no longer the step asked for
 LADDER = 4.0 ** np.arange(2, -9, -1)  # times the step of the array, for a look at one entry
+SIDES = (1.0, -1.0)
 AS_ASKED = 0.01  # a step that rounding has changed by more than this part is no use
 OWN = 32.0  # roundoffs in a gradient: rounding errors of sums and products add up
 STORED = 4.0  # in one of 16 bits: its sums are kept in more, and rounded when they are stored
@@ -167,7 +169,7 @@ def at_entries(
     for index, entry in entries.items():
         lengths = visible[index].item() * LADDER
         ups, downs = losses[index].reshape(2, -1)
-        points = {sign: moved(entry.ravel(), 1.0, sign * lengths) for sign in (1, -1)}
+        points = {sign: moved(entry.ravel(), np.ones(()), sign * lengths) for sign in SIDES}
         unit = float(case.units[name][index])
         run = (points[1].astype(float) - points[-1].astype(float)) / 2
         usable = np.isfinite(ups) & np.isfinite(downs) & (np.abs(run / lengths - 1) < AS_ASKED)
@@ -303,4 +305,5 @@ def losses_at(
 
 def _view(array: np.ndarray, index: Index) -> np.ndarray:
     """A view of one entry, with one axis or none, that can be moved in place."""
-    return array[(*index[:-1], slice(index[-1], index[-1] + 1))] if index else array
+    last: tuple[Any, ...] = (slice(index[-1], index[-1] + 1),) if index else ()
+    return array[index[:-1] + last]

@@ -129,8 +129,6 @@ class ArrayReport(NamedTuple):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = None  # type: ignore[assignment]  # arrays have none
-
     def __repr__(self) -> str:
         whole = ("gradient", "differences", "error_bars")
         parts = (f"{k}={v!r}" for k, v in self._asdict().items() if k not in whole)
@@ -215,7 +213,8 @@ class Report(Mapping):
         widths = [max(len(str(a.name)) for a in arrays), max(len(str(a.shape)) for a in arrays)]
         lines = [f"{self.title}: {self._summary()}"]
         for array in arrays:
-            lines += [f"  {line}" for line in _lines(array, *widths, self._relative(array))]
+            told = _lines(array, widths[0], widths[1], self._relative(array))
+            lines += [f"  {line}" for line in told]
         for remark in self._remarks():
             lines += _wrapped(remark)
         return "\n".join(lines)
@@ -225,7 +224,7 @@ class Report(Mapping):
     def _summary(self) -> str:
         if self.passed:
             return "passed"
-        counts: dict[str, list] = {}
+        counts: dict[Verdict, list[str]] = {}
         for array in self._arrays.values():
             if array.verdict not in PASSING:
                 counts.setdefault(array.verdict, []).append(str(array.name))

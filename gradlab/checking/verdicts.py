@@ -8,7 +8,6 @@ together. What a verdict is called, how bad it is and what to look for stands he
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -69,8 +68,7 @@ CLEAR = 4  # rungs on which a jump stands out
 CLEARLY = 4.0  # times its error bar: so far a jump stands out
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What was seen at one entry, or along one direction, from the longest step to the shortest.
 
     Attributes

@@ -203,9 +203,8 @@ def entry_losses(
     rows = [row for row, offset in enumerate(offsets) if offset]
     with restored(params) as arrays, Progress(total_size(arrays), progress) as bar:
         sweep = Sweep(loss, params, steps, tuple(offsets[row] for row in rows), vectorized, arrays)
-        if center is None:
-            center = sweep.center()
-        values = {name: np.full((len(offsets), a.size), center) for name, a in arrays.items()}
+        here = sweep.center() if center is None else center
+        values = {name: np.full((len(offsets), a.size), here) for name, a in arrays.items()}
         done: Iterator[tuple[Block, np.ndarray]]
         if workers == 1:
             done = ((block, sweep.evaluate(block, bar)) for block in sweep.blocks())

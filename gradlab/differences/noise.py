@@ -202,7 +202,8 @@ def _noise_elsewhere(line: _Line, point: Params) -> Noise:
 
 def _noise_along(line: _Line, center: float) -> _Along:
     """The noise on this line, and whether the loss changed anywhere on it."""
-    level, largest, slope, unit = None, abs(center), 0.0, UNIT
+    level: float | None = None
+    largest, slope, unit = abs(center), 0.0, float(UNIT)
     for spacing in SPACINGS:
         if level is not None and spacing > SPACINGS[0]:
             continue  # its curvature showed on a shorter line already
@@ -212,7 +213,7 @@ def _noise_along(line: _Line, center: float) -> _Along:
         unit, largest = unit_of(values), float(np.abs(values).max())
         if not np.ptp(values):
             continue
-        slope = float(values[-1] - values[0]) / (np.ptp(POINTS) * spacing)
+        slope = float(values[-1] - values[0]) / float(np.ptp(POINTS) * spacing)
         usual = SUSPICIOUS * unit * largest
         measured, clear = _noise_in(values)
         rounded = _noise_of_stairs(line, values, spacing, slope, unit * largest)
