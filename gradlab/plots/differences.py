@@ -212,8 +212,10 @@ def _error_curve_in_words(curve: ErrorCurve, method: str) -> str:
     right = f"slope {slope:.0f}" if np.isfinite(slope) else "no slope to be read"
     if least == 0:
         return f"{name}: falls with {right} to rounding, and stays there at every smaller step."
+    # Not the nearest power of ten: two neighbouring steps may tie, and noise decides between them.
+    below = int(np.floor(np.log10(curve.eps[least]) + 1e-9))
     return (
-        f"{name}: a V, best near a step of {style.decade(curve.eps[least])} with an error of about "
+        f"{name}: a V, best at a step between 1e{below} and 1e{below + 1} with an error of about "
         f"{style.decade(predicted[least])}, with {right} on its right."
     )
 
