@@ -464,6 +464,27 @@ def test_a_check_of_twenty_lines():
     assert len(lines) <= 20
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "accused"),
+    [
+        ("* H * (1 - H)", "* H * (1 - H)", []),
+        ("* H * (1 - H)", "* H", ["W1", "b1", "W2", "b2"]),
+        ("/ len(y)", "", ["W1", "b1", "W2", "b2", "W3", "b3"]),
+        ("upstream.sum(axis=0", "upstream.mean(axis=0", ["b1", "b2", "b3"]),
+    ],
+)
+def test_the_referee_is_the_learners_own_check(notebook_05, old, new, accused):
+    """Both exercises solved, and then a mistake in the backward pass."""
+    says("05", "a referee: your own check of exercise 5.5")
+    cells = sources("05")
+    names = run(cells, ("deep-network",), dict(notebook_05))
+    exec(solution_code(cells["solution-gradient-check"]), names)
+    page = solution_code(cells["solution-any-depth"])
+    assert old in page
+    exec(page.replace(old, new), names)
+    assert names["referee"]() == accused
+
+
 def test_the_saturated_network_has_hardly_any_gradient_in_w1(notebook_05):
     says("05", "`W1` has hardly any gradient left")
     n = run(sources("05"), ("saturated",), dict(notebook_05))
