@@ -354,6 +354,7 @@
       const { panels, size } = this.data;
       const wide = this.width >= NARROW;
       const boxes = [];
+      this.borrowed = {}; // names of rows that stand beside the neighbour on a wide page
       if (wide) {
         const shrink = Math.min(1, this.width / size[0]);
         panels.forEach(({ box: [x, y, w, h] }, i) => {
@@ -372,12 +373,14 @@
         const maps = row.filter((i) => !panels[i].bar), bars = row.filter((i) => panels[i].bar);
         const [, , w0, h0] = panels[maps[0]].box;
         const [pw, ph] = [w0 * size[0], h0 * size[1]];
-        const across = w0 > 0.5 ? 1 : pw > 150 ? 2 : 3;
+        const many = (panels[maps[0]].y || []).length > 8; // rows with names, which need their room
+        const across = w0 > 0.5 || many ? 1 : pw > 150 ? 2 : 3;
+        if (many) for (const i of maps) this.borrowed[i] = panels[maps[0]].y;
         const ticked = panels[maps[0]].y && panels[maps[0]].y.length > 0;
         const left = ticked ? Math.min(16 + 7 * Math.max(...panels[maps[0]].y.map(([, t]) => t.length)), 92) : 4;
         const gap = across > 1 ? 26 : 0;
         const w = (this.width - left - 12 - gap * (across - 1)) / across;
-        const h = across > 1 ? (w * ph) / pw : Math.min(Math.max(ph, 150), panels[maps[0]].sides ? 300 : 360);
+        const h = many ? 17 * panels[maps[0]].y.length : across > 1 ? (w * ph) / pw : Math.min(Math.max(ph, 150), panels[maps[0]].sides ? 300 : 360);
         maps.forEach((i, k) => {
           if (k % across === 0) y += this.room(i) + (k ? 8 : 0);
           boxes[i] = [left + (k % across) * (w + gap), y, w, h];
@@ -455,13 +458,14 @@
       }
       if (!panel.sides) return group;
       let grid = "", sides = "";
+      const rows = this.borrowed[i] || panel.y;
       for (const [u, label] of panel.x) {
         const at = round(x + (u / UNITS) * w);
         if (panel.grid[0]) grid += `M${at} ${round(y)}v${round(h)}`;
         if (panel.sides.includes("bottom")) sides += `M${at} ${round(y + h)}v5`;
         group.append(this.text(at, y + h + 19, label, { anchor: "middle", size: 13 }));
       }
-      for (const [u, label] of panel.y) {
+      for (const [u, label] of rows) {
         const at = round(y + h - (u / UNITS) * h);
         if (panel.grid[1]) grid += `M${round(x)} ${at}h${round(w)}`;
         if (panel.sides.includes("left")) sides += `M${round(x)} ${at}h-5`;
