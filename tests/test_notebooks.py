@@ -327,3 +327,31 @@ def test_a_tampered_number_fails(tmp_path, tampered):
     done = run_strictly(path)
     assert done.returncode == int(tampered), done.stdout
     assert ("1 failed" in done.stdout) == tampered
+
+
+# ------------------------------------------------------------------------- nothing answers a guess
+
+
+def told(cell):
+    """What a reader sees of a cell without running or unfolding anything."""
+    yield cell.source
+    if cell.cell_type == "code" and cell.metadata != check_notebooks.ANSWER:
+        yield from check_notebooks.output_texts(cell)
+
+
+@by_name
+def test_every_guess_finds_its_answer_and_nothing_says_it_before(path):
+    """Run with a guess in every cell: what came out stands nowhere above, nor in the cell itself."""
+    cells = nbformat.read(path, as_version=4).cells
+    asked = [i for i, cell in enumerate(cells) if "exercises.guess(" in cell.source]
+    assert asked
+    for i in asked:
+        answer = cells[i + 1]
+        assert answer.metadata == check_notebooks.ANSWER
+        printed = " ".join(check_notebooks.output_texts(answer))
+        # Measured numbers: three decimals or more, and not an input that the cell itself spells out.
+        measured = set(re.findall(r"(?<![\d.])\d+\.\d{3,}(?:e-?\d+)?", printed))
+        measured -= set(re.findall(r"\d+\.\d+", answer.source))
+        seen = " ".join(text for cell in cells[: i + 2] for text in told(cell))
+        if len(measured) > 1:  # a single one may be evidence that the guess is made from
+            assert not all(number in seen for number in measured), (cells[i].id, measured)

@@ -229,6 +229,14 @@ class Notebook:
             }"""
         )
 
+    def folded(self) -> list[str]:
+        """The cells whose output is folded."""
+        return self.page.evaluate(
+            """() => window.jupyterapp.shell.currentWidget.content.widgets
+                .filter(cell => cell.model.type === 'code' && cell.outputHidden)
+                .map(cell => cell.model.id)"""
+        )
+
     def photograph(self, path: Path) -> None:
         """A picture of the whole notebook, however long it is."""
         height = self.page.evaluate(

@@ -116,6 +116,7 @@ def tab(browse, screenshots):
             close()
             opened[name] = browse(f"{name}.ipynb")
             opened[name].stills = opened[name].pictures()
+            opened[name].folded_at_first = opened[name].folded()
             opened[name].run_all()
         return opened[name]
 
@@ -140,6 +141,15 @@ def test_every_cell_runs(notebook):
     assert notebook.errors == []
     assert notebook.complaints == []
     assert [cell["id"] for cell in notebook.cells if notebook.unrun(cell)] == []
+
+
+@pytest.mark.parametrize("notebook", NAMES, indirect=True)
+def test_what_answers_a_guess_is_folded_until_it_is_run(notebook):
+    answers = [
+        cell["id"] for cell in notebook.cells if "answer" in cell["metadata"].get("tags", [])
+    ]
+    assert notebook.folded_at_first == answers != []
+    assert notebook.folded() == []
 
 
 @with_places
