@@ -85,7 +85,6 @@ def test_a_random_loss_is_pinned_near_one(seed):
 def test_the_verdicts_on_the_shapes(shape, seed):
     wanted = {"flat": {"wrong"}, "floor": {"wrong"}, "pinned": {"random"}}
     wanted["cliff"] = {"ok", "kink", "undecided"}
-    wanted["coarse"] = {"ok", "undecided", "wrong"}
     assert check_gradients(*SHAPES[shape][1](seed)).verdict in wanted.get(shape, {"ok"})
     passes = max(fingerprint(SHAPES[shape][1](seed)).values()) < 1e-7
     assert passes == (shape == "V")

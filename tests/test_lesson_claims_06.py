@@ -163,3 +163,12 @@ def test_the_hints_of_the_three_hunts():
     wrong = set(two.check().wrong)
     assert all(arrays != wrong for arrays in feeds(two.code).values())
     assert none.check().wrong and not none.reseed().wrong
+
+
+def test_a_gradient_in_bfloat16_is_judged_by_its_own_digits():
+    says("06", "It passes the *coarse* one because it sees in the numbers")
+    for seed in range(10):
+        loss, params, grads = bugs.SHAPES["coarse"][1](seed)
+        assert gradlab.check_gradients(loss, params, grads).verdict == "ok"
+        spoilt = {**grads, "W1": -grads["W1"]}
+        assert gradlab.check_gradients(loss, params, spoilt)["W1"].verdict == "wrong"
