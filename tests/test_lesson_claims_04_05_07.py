@@ -658,7 +658,7 @@ def test_asleep_a_mistake_is_caught_only_if_it_puts_no_zero_there():
 
 @pytest.mark.parametrize(
     ("strength", "below_the_cutoff", "verdict"),
-    [(1e3, False, "wrong"), (1e6, True, "wrong"), (1e8, True, "wrong"), (1e14, True, "ok")],
+    [(1e3, False, "wrong"), (1e6, True, "close"), (1e8, True, "ok"), (1e14, True, "ok")],
 )
 def test_a_penalty_hides_from_a_cutoff_first(strength, below_the_cutoff, verdict):
     says("07", "from a cutoff long before it hides it from the error bars")
@@ -669,6 +669,11 @@ def test_a_penalty_hides_from_a_cutoff_first(strength, below_the_cutoff, verdict
     found = gradlab.check_gradients(problem.loss, params, wrong)["W1"]
     assert (found.relative_error < 1e-7) == below_the_cutoff
     assert found.verdict == verdict
+    says(
+        "07", "calls **close**, says the size, and lets pass", "With `tolerance=0` it says `wrong`"
+    )
+    strict = gradlab.check_gradients(problem.loss, params, wrong, tolerance=0)["W1"]
+    assert strict.verdict == {"close": "wrong"}.get(verdict, verdict)
 
 
 def test_a_penalty_divides_the_relative_error_by_its_strength():
