@@ -213,16 +213,16 @@ def backward(params, cache, y):
     gradient = {}
     samples = y.shape[0]
     residual = np.subtract(cache["y_hat"], y) / samples
-    ones = np.ones((1, samples))
+    units = np.ones((1, samples))
     gradient["W2"] = np.dot(cache["H"].T, residual)
-    gradient["b2"] = np.dot(ones, residual)
+    gradient["b2"] = np.dot(units, residual)
     hidden = np.dot(residual, params["W2"].T) * cache["H"] * (1 - cache["H"])
     gradient["W1"] = np.dot(cache["X"].T, hidden)
-    gradient["b1"] = np.dot(ones, hidden)
+    gradient["b1"] = np.dot(units, hidden)
     return gradient
 """
 ITS_TWIN = TWIN
-for _old, _new in (("gradient", "g"), ("residual", "rest"), ("hidden", "h1"), ("ones", "row")):
+for _old, _new in (("gradient", "g"), ("residual", "rest"), ("hidden", "h1"), ("units", "row")):
     ITS_TWIN = re.sub(rf"\b{_old}\b", _new, ITS_TWIN)
 
 

@@ -346,6 +346,14 @@ def test_what_cannot_be_read_says_why(text, trouble, tmp_path):
     assert trouble in found.trouble and found.lessons == ["03"]
 
 
+def test_a_damaged_file_still_says_which_notebook_it_was(tmp_path):
+    path = tmp_path / "scan.ipynb"
+    text = handed("x", "04", RIGHT_04, make=bare).text
+    path.write_text(text[: len(text) - 5], encoding="utf-8")
+    found = read(path, tmp_path)
+    assert found.trouble and found.lessons == ["04"]
+
+
 def test_old_and_odd_notebooks_are_read(tmp_path):
     path = tmp_path / "a.ipynb"
     call = 'exercises.check("03_backward", f)'

@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("", "tools")]
 
-from classroom import ATTACKS, PECULIAR, WRONG, Handed, hand_in, handed, names_of  # noqa: E402
+from classroom import ATTACKS, PATHS, PECULIAR, WRONG, Handed, hand_in, handed, names_of  # noqa: E402
 
 from gradlab.exercises.marking import mark  # noqa: E402
 
@@ -43,7 +43,7 @@ def the_class(attacks: bool) -> list[Handed]:
             )
             marks = dict(zip(names_of(lesson), words, strict=False))
             marks = {n: "open" if m == "wrong" and n not in WRONG else m for n, m in marks.items()}
-            file = f"learner {lesson}-{number:02d} {kind}.ipynb"
+            file = f"learner {number:02d} {kind}_{PATHS[lesson].name}"
             found.append(handed(file, lesson, marks, kind))
     return found
 

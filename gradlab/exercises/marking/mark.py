@@ -258,17 +258,18 @@ class _Session:
 
 
 def _ask_a_judge(name: str, pickled: bytes, seconds: float, work: str) -> tuple[str, str]:
-    process = _start("judge", work, name, f"{seconds:g}")
-    try:
-        told, _ = process.communicate(pickled, timeout=2 * seconds + JUDGE_SECONDS)
-    except subprocess.TimeoutExpired:
-        return void("It keeps its judge from coming to an end.")
-    finally:
-        _stop(process)
-    verdict = _event(told)
-    if set(verdict) != {"mark", "sentence"}:
-        return void("It ended its judge.")
-    return verdict["mark"], verdict["sentence"]
+    for _ in range(2):  # a judge may also be ended by a machine that is short of memory
+        process = _start("judge", work, name, f"{seconds:g}")
+        try:
+            told, _error = process.communicate(pickled, timeout=2 * seconds + JUDGE_SECONDS)
+        except subprocess.TimeoutExpired:
+            return void("It keeps its judge from coming to an end.")
+        finally:
+            _stop(process)
+        verdict = _event(told)
+        if set(verdict) == {"mark", "sentence"}:
+            return verdict["mark"], verdict["sentence"]
+    return void("It ended its judge.")
 
 
 def _event(line: bytes) -> dict[str, Any]:

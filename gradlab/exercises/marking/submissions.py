@@ -49,13 +49,14 @@ class Submission:
     cells: list[Cell] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     trouble: str = ""
+    named: list[str] = field(default_factory=list)  # lessons that a damaged file still names
 
     @property
     def lessons(self) -> list[str]:
         """The notebooks whose exercises are in it; by its name, if there are none."""
         found = sorted({call.name[:2] for call in self.calls})
-        named = re.search(r"(?<!\d)(\d\d)_[a-z]", self.path.name)
-        return found or ([named[1]] if named else [])
+        in_name = re.search(r"(?<!\d)(\d\d)_[a-z]", self.path.name)
+        return found or self.named or ([in_name[1]] if in_name else [])
 
 
 def find(folder: Path) -> list[Path]:
@@ -81,6 +82,7 @@ def read(path: Path, folder: Path) -> Submission:
         submission.cells = list(_cells(path))
     except (OSError, ValueError, RecursionError) as error:
         submission.trouble = f"The file cannot be read: {_reason(error)}"
+        submission.named = _lessons_named(path)
         return submission
     submission.calls = [
         call for at, cell in enumerate(submission.cells) for call in calls_in(cell.source, at)
@@ -176,6 +178,16 @@ def _cells(path: Path) -> Iterator[Cell]:
             outputs = outputs if isinstance(outputs, list) else []
             printed = "".join(_text(one.get("text")) for one in outputs if isinstance(one, dict))
             yield Cell(source, printed)
+
+
+def _lessons_named(path: Path) -> list[str]:
+    """The lessons whose exercises a file checks, if it is text at all."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            text = file.read(LARGEST // 10)
+    except OSError:
+        return []
+    return sorted(set(re.findall(r"exercises\.check\(\\?[\"'](\d\d)_\w", text)))
 
 
 def _text(value: Any) -> str:
