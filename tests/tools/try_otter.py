@@ -3,7 +3,7 @@
     python tests/tools/try_otter.py
 
 Needs ``otter-grader`` in the environment. A notebook with a right, a wrong, a right and an open answer
-has to get 1, 0, 1 and 0 points, and for the wrong one the judge's sentence.
+has to get 1, 0, 1 and 0 points (the open ones none), and for the wrong one the judge's sentence.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 
 from classroom import PATHS, bare, names_of  # noqa: E402
 
-MARKS = ("right", "wrong", "right", "open")
+MARKS = {"03_output_layer": "right", "03_hidden_layer": "wrong", "03_backward": "right"}
 
 
 def otter(*arguments: str, folder: Path) -> None:
@@ -27,7 +27,7 @@ def otter(*arguments: str, folder: Path) -> None:
 
 
 def main() -> int:
-    marks = dict(zip(names_of("03"), MARKS, strict=True))
+    marks = dict.fromkeys(names_of("03"), "open") | MARKS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write = ["gradlab.exercises", "otter", "tests", "--from", str(PATHS["03"].parent)]
