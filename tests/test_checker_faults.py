@@ -524,6 +524,145 @@ def test_a_huge_integer_is_no_finite_loss(how, huge):
     assert report.verdict == "nonfinite"
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("factor", [1, 2])
+def test_matrices_are_checked(how, factor):
+    M, v = np.matrix([[1.0, 2.0], [3.0, 4.0]]), np.matrix([[0.5], [0.25]])
+
+    def loss(p):
+        return (p["M"] * p["v"]).T * (p["M"] * p["v"])
+
+    def grads(p):
+        assert type(p["M"]) is np.matrix
+        return {"M": 2 * factor * (p["M"] * p["v"]) * p["v"].T, "v": 2 * p["M"].T * p["M"] * p["v"]}
+
+    report = check_gradients(loss, {"M": M, "v": v}, grads, how=how)
+    assert (report["M"].verdict, report["v"].verdict) == ("ok" if factor == 1 else "wrong", "ok")
+
+
+# ------------------------------------------------------- D: the edge of a domain, in a whole check
+
+
+def lookup(p):
+    """Defined up to 1 and no farther, as an interpolation or a table is."""
+    if np.any(p["x"] > 1):
+        raise IndexError("beyond the end of the table")
+    return float(np.sum(np.exp(p["x"])))
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("distance", [1e-3, 1e-5, 1e-7])
+def test_near_the_edge_of_a_domain_shorter_steps_are_taken(how, distance):
+    x = np.array([0.2, 1 - distance, 0.7])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert check_gradients(lookup, {"x": x}, {"x": np.exp(x)}, how=how).passed
+        for wrong in (np.exp(x) * [1, 1.1, 1], np.exp(x) * [1, -1, 1]):
+            assert not check_gradients(lookup, {"x": x}, {"x": wrong}, how=how).passed
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("method", ["central", "central4", "richardson", "forward"])
+def test_where_no_step_helps_a_sentence_says_what_was_moved_and_quotes_the_exception(how, method):
+    def loss(p):
+        if p["x"][0] != 0.25:
+            raise ValueError("not on the grid.")
+        return 1.0
+
+    x = np.array([0.25])
+    method = "central" if how == "directions" else method
+    report = check_gradients(loss, {"x": x}, {"x": np.ones(1)}, method=method, how=how)
+    assert not report.passed
+    said = " ".join(str(report).split())
+    assert "moving x by" in said and "made the loss raise ValueError: not on the grid" in said
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_an_exception_at_the_point_itself_is_the_users(how):
+    def loss(p):
+        raise ValueError("wrong shapes")
+
+    with pytest.raises(ValueError, match="wrong shapes") as caught:
+        check_gradients(loss, {"x": np.ones(1)}, {"x": np.ones(1)}, how=how)
+    assert not hasattr(caught.value, "__notes__")
+
+
+# ---------------------------------------------------------------- E: hints, in a whole check
+
+
+def told(loss, params, grads, how="entries"):
+    report = check_gradients(loss, params, grads, how=how)
+    assert report.verdict == "wrong"
+    return " ".join(str(report).split())
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("s", [0.05, 0.2, 0.125])
+def test_a_derivative_to_log_s_is_told_from_an_average(how, s):
+    params = {"s": np.array(s)}
+    said = told(lambda p: float(3 * np.sin(p["s"])), params, {"s": 3 * np.cos(s) * s}, how)
+    assert "logarithm" in said and "batch" not in said
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_projection_onto_a_sphere_is_no_regularisation(how, seed):
+    v = np.random.RandomState(seed).normal(size=6)
+    v /= np.linalg.norm(v)
+    g = 5 * v + np.cos(v)
+
+    def loss(p):
+        return float(2.5 * np.sum(p["v"] ** 2) + np.sum(np.sin(p["v"])))
+
+    said = told(loss, {"v": v}, {"v": g - (g @ v) * v}, how)
+    assert "sphere" in said and "regularisation" not in said
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_symmetric_matrix_counted_once_is_known(seed):
+    A = np.random.RandomState(seed).normal(size=(4, 4))
+    S = A @ A.T + np.eye(4)
+    inverse = np.linalg.inv(S)
+    grads = {"S": 2 * inverse - np.diag(np.diag(inverse))}
+    assert "symmetric matrix" in told(lambda p: np.linalg.slogdet(p["S"])[1], {"S": S}, grads)
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_outputs_are_told_from_a_batch_in_a_check(how):
+    stream = np.random.RandomState(0)
+    X, Y, W = (stream.normal(size=shape) for shape in ((20, 4), (20, 3), (4, 3)))
+
+    def loss(p):
+        return float(np.mean((X @ p["W"] - Y) ** 2) / 2)
+
+    said = told(loss, {"W": W}, {"W": X.T @ (X @ W - Y) / 20}, how)
+    assert "average over 3 outputs, or over a batch of 3, missing?" in said
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_staircase_is_called_one(how):
+    stream = np.random.RandomState(0)
+    X, W, y = stream.normal(size=(20, 4)), stream.normal(size=(4, 3)), stream.randint(0, 3, 20)
+    losses = {
+        "argmax": lambda p: float(np.mean(np.argmax(X @ p["W"], axis=1) != y)),
+        "round": lambda p: float(np.sum(np.round(p["W"] * 10))),
+    }
+    for loss in losses.values():
+        report = check_gradients(loss, {"W": W}, {"W": np.ones((4, 3))}, how=how)
+        assert not report.passed and "the loss is a staircase here" in " ".join(str(report).split())
+    smooth = check_gradients(lambda p: np.sum(np.sin(p["W"])), {"W": W}, {"W": W}, how=how)
+    assert "staircase" not in str(smooth)
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_parameters_that_are_no_layers_are_not_called_so(how):
+    params = {name: np.linspace(0.2, 0.8, 3) for name in ("rotation", "shift", "focal")}
+    grads = {name: np.cos(array) for name, array in params.items()}
+    grads["rotation"], grads["shift"] = 1.5 * grads["rotation"], 1.5 * grads["shift"]
+    assert "error signal" not in told(sines, params, grads, how)
+
+
 # ------------------------------------------------------------------------------ D: the report
 
 

@@ -12,9 +12,9 @@ from gradlab.checking.directions import check_directions
 from gradlab.checking.entries import check_entries
 from gradlab.checking.problem import Case, format_roundoff, gradient_roundoffs
 from gradlab.checking.report import ArrayReport, Report
-from gradlab.checking.signatures import describe_pattern
+from gradlab.checking.signatures import STAIRCASE, describe_pattern, on_a_staircase
 from gradlab.checking.verdicts import PASSING, Verdict, hint_for
-from gradlab.differences.sweep import Guarded, Loss, Params, Sweep, restored
+from gradlab.differences.sweep import Guarded, Loss, Params, Sweep, as_plain, restored
 from gradlab.differences.workers import require_workers
 
 __all__ = ["check_gradients"]
@@ -136,6 +136,7 @@ def check_gradients(
         raise ValueError('how="directions" has its own formula and steps: leave method and eps out')
     gradients, given, notes = _copied_gradients(grads, params, arrays)
     roundoff = gradient_roundoffs(given, gradients, arrays, stated)
+    loss, params = as_plain(loss, params)
     guarded = Guarded(loss)
     found: dict[Hashable, ArrayReport]
     with restored(params):
@@ -151,6 +152,7 @@ def check_gradients(
                 found = check_entries(case, method, eps, workers, progress, tolerance)
             else:
                 found = check_directions(case, progress, tolerance)
+            found = {name: _on_a_staircase(case, array) for name, array in found.items()}
             if _reproduced(guarded, params, center)[1]:
                 found = _all_arrays(arrays, "random")
     if cutoff is not None:
@@ -218,6 +220,15 @@ _WIDENED = "the differences of these {} parameters were computed in float64."
 def _narrow_types(arrays: Params) -> str:
     names = {str(array.dtype): 0 for array in arrays.values() if array.dtype.itemsize < 8}
     return " and ".join(names)
+
+
+def _on_a_staircase(case: Case, array: ArrayReport) -> ArrayReport:
+    """The array with the hint that its loss is a staircase, if that is why it does not pass."""
+    if array.verdict not in ("wrong", "undecided", "kink"):
+        return array
+    if not on_a_staircase(case.loss, case.point, array.name, case.noise.level):
+        return array
+    return array._replace(hint=STAIRCASE)
 
 
 def _held_to(cutoff: float, array: ArrayReport) -> ArrayReport:

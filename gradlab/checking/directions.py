@@ -17,7 +17,7 @@ import numpy as np
 from gradlab.checking.error_bars import Own, along, at_entries, own_rounding
 from gradlab.checking.problem import Case, longest_stride
 from gradlab.checking.report import ArrayReport
-from gradlab.checking.signatures import describe, recognise
+from gradlab.checking.signatures import columns, describe, of_the_whole, recognise
 from gradlab.checking.verdicts import (
     Evidence,
     Look,
@@ -40,7 +40,18 @@ SEARCHES = 3
 COARSE = 1e-3  # an error bar of more than this part of a slope lets too much by,
 OTHERS = (2, 3, 4)  # and so the slopes along these directions, and along g, are compared as well
 SEEN_BY_NINE_IN_TEN = 0.1  # the quantile of moves beyond which nine entries in ten lie
-OF_A_SAMPLE = ("zero", "ratio", "decay", "sign decay", "shifted")  # others need the whole array
+# Others need the whole array.
+OF_A_SAMPLE = (
+    "zero",
+    "log",
+    "exp",
+    "ratio",
+    "decay",
+    "tangent",
+    "sign decay",
+    "shifted",
+    "centred",
+)
 
 
 class _Array(NamedTuple):
@@ -233,8 +244,6 @@ def _signature(array: _Array, own: Own) -> str:
     """What a few entries, drawn at random, say about the mistake."""
     case, name = array.case, array.name
     gradient, parameter, units = case.gradients[name], case.point[name], case.units[name]
-    if gradient.size < 2:
-        return ""
     sample = min(SAMPLE, gradient.size)
     drawn = np.random.RandomState(3).choice(gradient.size, sample, replace=False)
     indices = [index_of(int(entry), gradient.shape) for entry in drawn]
@@ -246,7 +255,7 @@ def _signature(array: _Array, own: Own) -> str:
     size = max(np.abs(answer).max(), np.abs(truth).max(), np.finfo(float).tiny)
     if (np.abs(answer - truth) <= np.maximum(bars, 1e-4 * size)).mean() > 0.5:
         return "most entries of this array are right"
-    signature = recognise(
-        answer, truth, parameter.ravel()[drawn], max(1e-4, 10 * bars.max() / size)
-    )
-    return describe(signature) if signature and signature.kind in OF_A_SAMPLE else ""
+    signature = recognise(answer, truth, parameter.ravel()[drawn], bars=bars)
+    if signature is None or signature.kind not in OF_A_SAMPLE:
+        return ""
+    return describe(of_the_whole(signature, gradient, parameter), columns(case.point))

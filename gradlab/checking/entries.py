@@ -21,7 +21,7 @@ from gradlab.checking.error_bars import (
 )
 from gradlab.checking.problem import Case, longest_stride
 from gradlab.checking.report import ArrayReport
-from gradlab.checking.signatures import describe, recognise
+from gradlab.checking.signatures import columns, describe, recognise
 from gradlab.checking.verdicts import (
     RESOLVED,
     Look,
@@ -396,24 +396,5 @@ def _worst(verdict: Verdict, gradient: np.ndarray, sheet: _Sheet) -> tuple[int, 
 
 
 def _signature(array: _Array, sheet: _Sheet) -> str:
-    return signature_of(array.gradient, sheet.numeric, sheet.error_bars, array.point, array.units)
-
-
-def signature_of(
-    answer: np.ndarray,
-    truth: np.ndarray,
-    bars: np.ndarray,
-    parameter: np.ndarray,
-    units: np.ndarray,
-) -> str:
-    """What a wrong gradient has in common with the right one, in a sentence; may be empty.
-
-    Entries of several units are compared as changes of the loss, or the largest of them would be
-    all that is seen.
-    """
-    several = np.max(units) > SEVERAL * np.min(units)
-    if several:
-        answer, truth, bars = (each * units for each in (answer, truth, bars))
-    largest = max(float(np.max(np.abs(answer))), np.finfo(float).tiny)
-    rtol = max(LEAST_RTOL, 10 * float(np.max(bars)) / largest)
-    return describe(recognise(answer, truth, None if several else parameter, rtol))
+    found = recognise(array.gradient, sheet.numeric, array.point, bars=sheet.error_bars)
+    return describe(found, columns(array.case.point))

@@ -14,13 +14,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradlab.differences.formulas import rms
+from gradlab.differences.noise import line_losses
+from gradlab.differences.sweep import Loss, Params
+
 __all__ = [
     "STAIRCASE",
     "Signature",
+    "columns",
     "constant_ratio",
     "describe",
     "describe_pattern",
     "is_staircase",
+    "of_the_whole",
+    "on_a_staircase",
     "recognise",
 ]
 
@@ -358,6 +365,29 @@ def constant_ratio(answer: np.ndarray, truth: np.ndarray, rtol: float = 1e-4) ->
     return ratio if np.all(np.abs(answer - ratio * truth) <= rtol * largest) else None
 
 
+def of_the_whole(signature: Signature, gradient: np.ndarray, parameter: np.ndarray) -> Signature:
+    """The signature that was found in a sample of the entries, told from its likes by all of them.
+
+    What is off by a multiple of the parameters may be projected onto a sphere, and what is off by a
+    number may have lost its mean: that is seen in the gradient alone.
+    """
+    gradient, parameter = (np.asarray(each, dtype=float) for each in (gradient, parameter))
+    with np.errstate(all="ignore"):
+        if signature.kind in ("decay", "tangent"):
+            off = abs(signature.value) * np.sum(np.square(parameter))
+            projected = abs(np.sum(gradient * parameter)) <= SMALL * off
+            return signature._replace(kind="tangent" if projected else "decay")
+        if signature.kind in ("shifted", "centred"):
+            centred = abs(gradient.mean()) <= SMALL * abs(signature.value)
+            return signature._replace(kind="centred" if centred else "shifted")
+    return signature
+
+
+def columns(params: Params) -> set[int]:
+    """The numbers of columns of the matrices among the parameters: of the outputs, it may be."""
+    return {array.shape[-1] for array in params.values() if array.ndim > 1}
+
+
 def describe(signature: Signature | None, sizes: Collection[int] = ()) -> str:
     """What to look for, in a sentence; empty if there is nothing to say.
 
@@ -410,7 +440,38 @@ STAIRCASE = (
     "the loss is a staircase here, flat but for jumps, as round or argmax make it: its derivative is "
     "zero wherever there is one, and says nothing of a gradient that is to pass through"
 )
+NEAR = np.array([1e-7, 2e-7, 3e-7, 5e-7])  # times the parameters
+POINTS_APART = np.arange(1, 17) / 16
+FAR = (1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 10.0)
 STEPS_APART = 100.0  # times the noise of a loss is more than the steps that rounding makes
+
+
+def on_a_staircase(loss: Loss, params: Params, name: Hashable, noise: float) -> bool:
+    """Whether the loss is a staircase along one of the arrays: asked where nothing else fits.
+
+    A few points close together tell nearly every other loss from one, and then no more are taken.
+
+    Parameters
+    ----------
+    loss, params
+        As in :func:`gradlab.check_gradients`, already validated.
+    name
+        Of the array to be moved.
+    noise
+        The level of the rounding noise of the loss.
+    """
+    array = params[name]
+    sizes = np.maximum(np.abs(array.astype(float)), rms(array) or 1.0)
+    direction = {name: sizes * np.random.RandomState(5).standard_normal(array.shape)}
+    near = line_losses(loss, params, direction, NEAR).astype(float)
+    if not np.all(np.abs(np.diff(near)) == 0):
+        return False
+    for far in FAR:
+        values = line_losses(loss, params, direction, far * POINTS_APART).astype(float)
+        # The jumps may have been taken for noise: no noise is as large as a part in ten thousand.
+        if is_staircase(values, min(noise, 1e-4 * float(np.abs(values).max()))):
+            return True
+    return False
 
 
 def is_staircase(values: np.ndarray, noise: float) -> bool:
