@@ -305,5 +305,5 @@ def losses_at(
 
 def _view(array: np.ndarray, index: Index) -> np.ndarray:
     """A view of one entry, with one axis or none, that can be moved in place."""
-    last: tuple[Any, ...] = (slice(index[-1], index[-1] + 1),) if index else ()
-    return array[index[:-1] + last]
+    last = slice(index[-1], index[-1] + 1) if index else ...  # a number would be no view
+    return array[(*index[:-1], last)]
