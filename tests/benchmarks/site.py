@@ -32,9 +32,26 @@ BOUNDS = {
     "first contentful paint, ms": 1000,
 }
 FASTER = 4  # than in JupyterLab
+KEYS = ("ArrowLeft", "ArrowRight")  # in turn, from the middle: no press meets an end
+
+MIDDLE = """() => {
+    const { explorer } = document.querySelector('.explorer');
+    const first = explorer.data.controls.findIndex(control => control.kind === 'slider');
+    explorer.set(first, Math.floor(explorer.data.controls[first].options.length / 2));
+}"""
+LIVE = """\
+from gradlab import explorers
+
+live = explorers.{name}_explorer()
+first = next(control for control in live.controls.values() if hasattr(control, "readout"))
+if hasattr(first, "index"):
+    first.index = len(first.options) // 2
+else:
+    first.value = (first.min + first.max) // 2
+live"""
 
 # A frame is drawn after the key has been handled; the next one begins when it is on the screen.
-PRESS = """async key => {
+PRESS = """async () => {
     const place = document.querySelector('.explorer'), svg = () => place.querySelector('svg').outerHTML;
     const control = place.querySelector('input[type=range]');
     return new Promise(done => {
@@ -54,10 +71,11 @@ PRESS = """async key => {
 
 def on_the_site(page: Page, presses: int) -> list[float]:
     """Milliseconds for each press of an arrow key on the first slider of an explorer."""
+    page.tab.evaluate(MIDDLE)
     times = []
     for press in range(presses + 3):
-        page.tab.evaluate(PRESS, None)
-        page.tab.keyboard.press("ArrowLeft" if press % 20 < 10 else "ArrowRight")
+        page.tab.evaluate(PRESS)
+        page.tab.keyboard.press(KEYS[press % 2])
         taken = page.tab.evaluate(
             "() => Promise.race([window.pressed, new Promise(r => setTimeout(r, 2000, null))])"
         )
@@ -71,8 +89,7 @@ def in_jupyterlab(names: list[str], presses: int) -> dict[str, list[float]]:
     """The same in JupyterLab, for every explorer."""
     times = {}
     with tempfile.TemporaryDirectory() as folder:
-        code = [f"from gradlab import explorers\nexplorers.{name}_explorer()" for name in names]
-        cells = [nbformat.v4.new_code_cell(source) for source in code]
+        cells = [nbformat.v4.new_code_cell(LIVE.format(name=name)) for name in names]
         metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
         notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
         nbformat.write(notebook, Path(folder) / "benchmark.ipynb")
@@ -81,9 +98,23 @@ def in_jupyterlab(names: list[str], presses: int) -> dict[str, list[float]]:
             live.run_all()
             live.page.evaluate(jupyterlab_explorers.WATCH)
             for index, name in enumerate(names):
-                jupyterlab_explorers.moves(live, index, 3)
-                times[name] = jupyterlab_explorers.moves(live, index, presses)
+                times[name] = presses_in_jupyterlab(live, index, presses)
     return times
+
+
+def presses_in_jupyterlab(live: lab.Notebook, index: int, presses: int) -> list[float]:
+    """Milliseconds for each press of an arrow key on the first slider of a cell's explorer."""
+    output = live.output(index)
+    handle = output.query_selector(".noUi-handle")
+    handle.scroll_into_view_if_needed()
+    handle.focus()
+    times = []
+    for press in range(presses + 3):
+        live.page.evaluate("output => { window.arrived = window.nextPicture(output); }", output)
+        live.page.keyboard.press(KEYS[press % 2])
+        times.append(live.page.evaluate("() => window.arrived"))
+        live.page.wait_for_timeout(120)
+    return times[3:]
 
 
 def zipped(path: Path) -> float:
