@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradlab import validation
+from gradlab import containers, validation
 from gradlab.data import random_stream
 from gradlab.differences import (
     FORMULAS,
@@ -154,9 +154,9 @@ class ErrorCurve:
 
 
 def error_curve(
-    loss: Loss,
-    params: Params,
-    grads: Gradients,
+    loss: Callable[[Any], Any],
+    params: Any,
+    grads: Any,
     methods: Sequence[str] = ("forward", "central"),
     eps: np.ndarray | None = None,
     vectorized: bool = False,
@@ -169,7 +169,8 @@ def error_curve(
     loss, params, vectorized, progress
         As in :func:`gradlab.numerical_gradient`.
     grads
-        The gradient to compare with, taken for exact; or a function of ``params`` that returns it.
+        The gradient to compare with, taken for exact; or a function of ``params`` that returns it;
+        or True if the loss returns ``(value, gradient)``.
     methods
         Any of "forward", "central", "central4", "richardson", "complex".
     eps
@@ -192,6 +193,7 @@ def error_curve(
     >>> [round(curve.slopes(method).truncation, 1) for method in curve.errors]
     [1.0, 2.0]
     """
+    loss, params, grads = containers.unpacked(loss, params, grads)
     arrays = validation.require_parameters(params)
     validation.require_loss(loss)
     methods = [methods] if isinstance(methods, str) else list(methods)
@@ -354,7 +356,7 @@ _OF_A_TEST = ("slope", "steps", "remainders")
 
 
 def taylor_test(
-    loss: Loss, params: Params, grads: Gradients, seed: int = 0, progress: bool = True
+    loss: Callable[[Any], Any], params: Any, grads: Any, seed: int = 0, progress: bool = True
 ) -> TaylorTest:
     """Halve the step along one random direction: how fast does the Taylor remainder vanish?
 
@@ -370,7 +372,8 @@ def taylor_test(
     loss, params
         As in :func:`gradlab.numerical_gradient`.
     grads
-        The gradient under suspicion, or a function of ``params`` that returns it.
+        The gradient under suspicion, or a function of ``params`` that returns it; or True if the
+        loss returns ``(value, gradient)``.
     seed
         Seed of the direction.
     progress
@@ -395,6 +398,7 @@ def taylor_test(
     >>> round(taylor_test(loss, params, {**grads, "W2": -grads["W2"]}).slope, 1)
     1.0
     """
+    loss, params, grads = containers.unpacked(loss, params, grads)
     arrays = validation.require_parameters(params)
     validation.require_loss(loss)
     gradients = _gradients(grads, params, arrays)

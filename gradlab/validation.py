@@ -65,8 +65,8 @@ def require_parameters(params: Params) -> dict[Any, np.ndarray]:
     """
     if not isinstance(params, Mapping):
         raise TypeError(
-            f"params must be a dict of NumPy arrays by name, not {type_in_words(params)}; "
-            f"a list of arrays becomes one with dict(enumerate(arrays))"
+            f"params must be an array, or a dict, list or tuple of arrays, not "
+            f"{_contents_in_words(params)}; pass np.array(params) if these are the numbers"
         )
     arrays = dict(params)
     for name, array in arrays.items():
@@ -291,6 +291,11 @@ def loss_value(value: Any) -> float:
     """
     value = single(value)
     kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if isinstance(value, tuple):
+        raise TypeError(
+            "the loss must return one number, not a tuple; if that is (value, gradient), pass "
+            "grads=True"
+        )
     if np.ndim(value) > 0:
         raise TypeError(
             f"the loss must return one number, not an array of shape {np.shape(value)}; "
@@ -364,6 +369,12 @@ def first_index(mask: np.ndarray) -> tuple[int, ...]:
 def index_of(entry: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The index, as plain ints, of an entry that is counted in C order."""
     return tuple(int(i) for i in np.unravel_index(entry, shape))
+
+
+def _contents_in_words(value: object) -> str:
+    """As :func:`type_in_words`; of a list or tuple with what is in it: ``a list of float``."""
+    words = type_in_words(value)
+    return f"{words} of {type(value[0]).__name__}" if isinstance(value, list) and value else words
 
 
 def _listed(names: Collection[Hashable]) -> str:

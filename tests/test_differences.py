@@ -353,7 +353,7 @@ def test_a_loss_that_reads_other_arrays_cannot_be_given_complex_ones():
         ({"loss": lambda p: p["w"]}, TypeError, "one number, not an array of shape"),
         ({"loss": lambda p: None}, TypeError, "one number, not None"),
         ({"loss": lambda p: 1j}, TypeError, "real number"),
-        ({"params": [np.ones(2)]}, TypeError, "dict of NumPy arrays"),
+        ({"params": [1.0, 2.0]}, TypeError, r"not a list of float; pass np.array"),
         ({"params": {}}, ValueError, "no entries"),
         ({"params": {"w": [1.0]}}, TypeError, "NumPy array"),
         ({"params": {"w": np.arange(3)}}, TypeError, "int64"),

@@ -18,7 +18,8 @@ def read_only() -> np.ndarray:
 
 
 BAD_PARAMS = {
-    "a list": ([np.ones(3)], TypeError, "dict of NumPy arrays by name, not a list"),
+    "numbers": ([1.0, 2.0], TypeError, r"not a list of float; pass np.array\(params\)"),
+    "a function": (print, TypeError, "must be an array, or a dict, list or tuple of arrays, not a"),
     "empty": ({}, ValueError, "no entries"),
     "only zero-size": ({"W": np.ones((0, 3))}, ValueError, "no entries"),
     "a number": ({"W": 1.0}, TypeError, r"params\['W'\] must be a NumPy array.*not a float"),

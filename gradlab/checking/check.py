@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping
+from typing import Any
 
 import numpy as np
 
-from gradlab import differences, validation
+from gradlab import containers, differences, validation
 from gradlab.checking.directions import check_directions
 from gradlab.checking.entries import check_entries
 from gradlab.checking.problem import Case, format_roundoff, gradient_roundoffs
 from gradlab.checking.report import ArrayReport, Report
 from gradlab.checking.signatures import STAIRCASE, describe_pattern, on_a_staircase
 from gradlab.checking.verdicts import PASSING, Verdict, hint_for
-from gradlab.differences.sweep import Guarded, Loss, Params, Sweep, as_plain, restored
+from gradlab.differences.sweep import Guarded, Params, Sweep, as_plain, restored
 from gradlab.differences.workers import require_workers
 
 __all__ = ["check_gradients"]
@@ -25,9 +26,9 @@ SCATTER = 1e-6
 
 
 def check_gradients(
-    loss: Loss,
-    params: Params,
-    grads: Params | Callable[[Params], Params],
+    loss: Callable[[Any], Any],
+    params: Any,
+    grads: Any,
     method: str = "central",
     eps: float | None = None,
     cutoff: float | None = None,
@@ -53,10 +54,15 @@ def check_gradients(
         Floating-point arrays of any shape and memory order, by name. They are perturbed in place,
         because a layer may hold them under another name, and put back bit for bit, whatever
         happens. If they are float32 and the loss computes in float64 when given float64, it is
-        given copies in float64.
+        given copies in float64. Instead of a dict it may be one array, which a report calls "x";
+        or nested lists, tuples, dicts and NamedTuples of arrays, which it calls by their paths,
+        as in "layers[0].W"; and the arrays may be PyTorch's, moved in place as well, or JAX's,
+        which never change, so that the loss gets new ones. The loss always gets what it was
+        written for.
     grads
-        The gradient under test: arrays with the names and shapes of ``params``, or a function
-        that computes them from ``params``, which is called once. They are copied.
+        The gradient under test: the same structure with arrays of the same shapes, or a function
+        that computes it from ``params``, which is called once. They are copied. True if the loss
+        returns ``(value, gradient)``.
     method
         "forward", "central", "central4", "complex" or "richardson", as in
         :func:`gradlab.numerical_gradient`.
@@ -122,7 +128,14 @@ def check_gradients(
     False
     >>> {name: array.verdict for name, array in report.items()}
     {'w': 'ok', 'c': 'wrong'}
+
+    One array, and a loss that returns its gradient as well:
+
+    >>> print(check_gradients(lambda x: (np.sum(x**3), 3 * x**2), np.array([1.0, 2.0]), True))
+    Gradient check (central differences): passed
+      x  (2,)  ok
     """
+    loss, params, grads = containers.unpacked(loss, params, grads)
     arrays = validation.require_parameters(params)
     validation.require_loss(loss)
     validation.require_method(method, differences.METHODS)

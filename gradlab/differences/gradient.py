@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlab import validation
+from gradlab import containers, validation
 from gradlab.differences.formulas import FORMULAS, METHODS, difference
 from gradlab.differences.progress import Progress
 from gradlab.differences.sweep import (
@@ -49,14 +49,14 @@ __all__ = [
 
 
 def numerical_gradient(
-    loss: Loss,
-    params: Params,
+    loss: Callable[[Any], Any],
+    params: Any,
     method: str = "central",
     eps: float | None = None,
     vectorized: bool = False,
     workers: int | Callable = 1,
     progress: bool = True,
-) -> dict[str, np.ndarray]:
+) -> Any:
     """The gradient of ``loss`` at ``params``, by moving one entry at a time.
 
     Parameters
@@ -67,6 +67,7 @@ def numerical_gradient(
     params
         Floating-point arrays of any shape and memory order, by name. They are perturbed in place,
         because a layer may hold them under another name, and put back bit for bit, whatever happens.
+        Or one array, or arrays in lists, tuples and dicts, as in :func:`gradlab.check_gradients`.
     method
         "forward", "central", "central4", "complex" or "richardson": see the table in :mod:`gradlab.differences.formulas`.
     eps
@@ -86,7 +87,8 @@ def numerical_gradient(
     Returns
     -------
     dict
-        An array for each one of ``params``, of its shape, in float64.
+        An array for each one of ``params``, of its shape, in float64; in a structure like that of
+        ``params``.
 
     Raises
     ------
@@ -101,7 +103,11 @@ def numerical_gradient(
     >>> params = {"w": np.array([1.0, 2.0])}
     >>> numerical_gradient(lambda p: np.sum(p["w"] ** 3), params)["w"].round(6)
     array([ 3., 12.])
+    >>> numerical_gradient(lambda x: np.sum(x**3), np.array([1.0, 2.0])).round(6)
+    array([ 3., 12.])
     """
+    loss, params, _ = containers.unpacked(loss, params, None)
+    container = loss.container if isinstance(loss, containers.Packed) else None
     validation.require_parameters(params)
     validation.require_loss(loss)
     validation.require_method(method, METHODS)
@@ -110,11 +116,12 @@ def numerical_gradient(
     arrays = dict(params)
     steps = entry_steps(arrays, method, validation.require_step(eps))
     if method == "complex":
-        return _complex_gradient(loss, arrays, steps, vectorized, workers, progress)
+        gradient = _complex_gradient(loss, arrays, steps, vectorized, workers, progress)
+        return container.pack(gradient, convert=False) if container else gradient
     offsets = FORMULAS[method].offsets
     require_visible(arrays, steps, offsets)
     values = entry_losses(loss, params, steps, offsets, vectorized, workers, progress)
-    return {
+    gradient = {
         name: difference(
             FORMULAS[method],
             dict(zip(offsets, values[name], strict=True)),
@@ -122,6 +129,7 @@ def numerical_gradient(
         )
         for name, array in arrays.items()
     }
+    return container.pack(gradient, convert=False) if container else gradient
 
 
 def default_eps(arrays: Params, method: str) -> float:
