@@ -116,7 +116,8 @@ class _Sheet(NamedTuple):
 
     ``bends`` are second differences, in the units of the entries; zero where the formula has none.
     ``doubts`` are by how much the gradient under test may be off the derivative where somebody has
-    looked closer, and nan elsewhere.
+    looked closer, and nan elsewhere. ``lengths`` are what steps are parts of: the units of the
+    entries, or longer ones.
     """
 
     numeric: np.ndarray
@@ -124,13 +125,15 @@ class _Sheet(NamedTuple):
     bends: np.ndarray
     own: np.ndarray
     doubts: np.ndarray
+    lengths: np.ndarray
 
     @classmethod
-    def of(cls, numeric: np.ndarray, bars: np.ndarray, bends: np.ndarray) -> _Sheet:
+    def of(
+        cls, numeric: np.ndarray, bars: np.ndarray, bends: np.ndarray, lengths: np.ndarray
+    ) -> _Sheet:
         shape = np.shape(numeric)
-        return cls(
-            np.array(numeric), np.array(bars), bends, np.zeros(shape), np.full(shape, np.nan)
-        )
+        own, doubts = np.zeros(shape), np.full(shape, np.nan)
+        return cls(np.array(numeric), np.array(bars), bends, own, doubts, lengths)
 
     @property
     def error_bars(self) -> np.ndarray:
@@ -172,8 +175,8 @@ class _Array(NamedTuple):
         """The root mean square of the gradient, in the units of the entries."""
         return max(rms(self.gradient * self.units), rms(sheet.numeric * self.units))
 
-    def evidence_at(self, indices: list[tuple[int, ...]], unit: np.ndarray) -> dict:
-        steps = {index: self.seen.step * float(unit[index]) for index in indices}
+    def evidence_at(self, indices: list[tuple[int, ...]], lengths: np.ndarray) -> dict:
+        steps = {index: self.seen.step * float(lengths[index]) for index in indices}
         return at_entries(self.case, self.name, steps, self.own, self.progress)
 
 
@@ -188,6 +191,7 @@ def _complex_steps(
             numeric[name],
             RAW_ROUNDING * UNIT * np.abs(numeric[name]),
             np.zeros(numeric[name].shape),
+            case.units[name],
         )
         for name in case.names
     }
@@ -224,6 +228,7 @@ def _differences(
             differences.difference(formula, at, points),
             rounding_bar(formula, losses[name], step, case.noise),
             np.where(np.isfinite(bends), bends, 0.0),
+            case.units[name],
         )
     return sheets
 
@@ -255,7 +260,7 @@ def _report(array: _Array, sheet: _Sheet) -> ArrayReport:
         hint = hint_for(verdict, share=share)
     else:
         hint = hint_for(verdict, bool(array.seen.change), rms(off * units) / size if size else 0.0)
-    worst = _worst(verdict, gradient, sheet)
+    worst = _worst(verdict, gradient, sheet, units)
     return ArrayReport(
         array.name,
         gradient.shape,
@@ -289,13 +294,14 @@ def _with_tiny_entries(array: _Array, sheet: _Sheet) -> _Sheet:
 
     An angle of 1e-9 beside numbers near 1 is not to be moved by parts of 1e-9.
     """
-    unit = np.full(array.point.shape, np.median(array.units))
+    usual = np.full(array.point.shape, np.median(array.units))
     own_size = np.maximum(np.abs(array.gradient), np.abs(sheet.numeric))
     unsure = sheet.doubt(array.gradient) > RESOLVED * own_size
-    tiny = [tuple(index) for index in np.argwhere((array.units < TINY * unit) & unsure).tolist()]
+    tiny = [tuple(index) for index in np.argwhere((array.units < TINY * usual) & unsure).tolist()]
     if not tiny:
         return sheet
-    return _bettered(array, sheet, array.evidence_at(tiny, unit))[0]
+    better = _bettered(array, sheet, array.evidence_at(tiny, usual))[0]
+    return better._replace(lengths=np.where(better.bars < sheet.bars, usual, sheet.lengths))
 
 
 def _bettered(array: _Array, sheet: _Sheet, evidence: dict) -> tuple[_Sheet, list[Look]]:
@@ -339,7 +345,7 @@ def _looked_closer(array: _Array, sheet: _Sheet) -> tuple[_Sheet, Verdict]:
     while order.size and verdict != "wrong":
         batch, order, count = order[:count], order[count:], 4 * count
         indices = [index_of(int(entry), off.shape) for entry in batch]
-        sheet, looks = _bettered(array, sheet, array.evidence_at(indices, units))
+        sheet, looks = _bettered(array, sheet, array.evidence_at(indices, sheet.lengths))
         verdict = worst_of(verdict, *(look.verdict for look in looks))
         if verdict == "close" and near.ravel()[order].all():
             break
@@ -386,11 +392,15 @@ def _with_longer_steps(array: _Array, sheet: _Sheet) -> _Sheet | None:
     )
 
 
-def _worst(verdict: Verdict, gradient: np.ndarray, sheet: _Sheet) -> tuple[int, ...]:
+def _worst(
+    verdict: Verdict, gradient: np.ndarray, sheet: _Sheet, units: np.ndarray
+) -> tuple[int, ...]:
     """The wrong entry that is farthest off, or the entry farthest off in error bars."""
     off = sheet.off(gradient)
     with np.errstate(invalid="ignore", divide="ignore"):
-        rank = off if verdict == "wrong" else off / sheet.error_bars
+        rank = off / sheet.error_bars
+    if verdict == "wrong":
+        rank = np.where(rank > 1, off * units, 0.0)
     rank = np.where(np.isfinite(gradient) & np.isfinite(rank), rank, np.inf)
     return index_of(int(np.argmax(rank)), rank.shape)
 

@@ -19,7 +19,7 @@ from gradlab.checking.problem import Case
 from gradlab.checking.verdicts import Evidence
 from gradlab.differences.formulas import FORMULAS, Formula, difference, rms
 from gradlab.differences.gradient import entry_losses
-from gradlab.differences.noise import SAFETY, UNIT, Noise, line_losses, random_direction
+from gradlab.differences.noise import SAFETY, UNIT, Noise, line_losses
 from gradlab.differences.sweep import Guarded, Params, moved
 
 __all__ = [
@@ -44,7 +44,6 @@ SIDES = (1.0, -1.0)
 AS_ASKED = 0.01  # a step that rounding has changed by more than this part is no use
 OWN = 32.0  # roundoffs in a gradient: rounding errors of sums and products add up
 STORED = 4.0  # in one of 16 bits: its sums are kept in more, and rounded when they are stored
-FINE_FORMAT = 1e-12  # a unit roundoff below: what is excused is less than differences can see
 COARSE_FORMAT = 1e-5  # the unit roundoff between those of 16 bits and of 32
 
 
@@ -93,12 +92,11 @@ def own_rounding(case: Case, numeric: Params, curvatures: Params) -> dict[Hashab
 
     A few units in the last place of three things: the entry itself and the rest of its array;
     what moving every parameter within its own rounding would change, ``u |H| |p|``, which is all
-    that is left near a minimum; and, because a factor that has cancelled to nearly nothing, such as
-    ``1 - h`` of a saturated unit, has the rounding error of one that has not, the steepest slope of
-    all, or the change of the loss when the array is moved by its own size, which ends what had
-    cancelled, if that is less. The last is an excuse from elsewhere: it can leave an array
-    undecided, and never make it right. The Hessian ``H`` is known on its diagonal; ``H_ij**2 <= H_ii H_jj`` where it is positive
-    definite. (Backward error analysis: Nicholas J. Higham, *Accuracy and Stability of Numerical
+    that is left near a minimum; and the steepest slope of all, because a factor that has cancelled
+    to nearly nothing, such as ``1 - h`` of a saturated unit, has the rounding error of one that has
+    not: of a number near 1, so that parameters smaller than 1 have the less of it. The last is an
+    excuse from elsewhere: it can leave an array undecided, and never make it right. The Hessian
+    ``H`` is known on its diagonal; ``H_ij**2 <= H_ii H_jj`` where it is positive definite. (Backward error analysis: Nicholas J. Higham, *Accuracy and Stability of Numerical
     Algorithms*, 2nd edition, SIAM, 2002, chapter 1.)
 
     Parameters
@@ -118,18 +116,9 @@ def own_rounding(case: Case, numeric: Params, curvatures: Params) -> dict[Hashab
         terms = g + rms(g) + np.sqrt(curvature) * reach
         u = case.roundoff[name]
         many = OWN if u < COARSE_FORMAT else STORED
-        cancelled = min(steepest, _change_by_its_size(case, name)) if u > FINE_FORMAT else steepest
-        found[name] = Own(many * u * terms, np.full(g.shape, many * u * cancelled))
+        cancelled = steepest * np.minimum(1.0, case.units[name])
+        found[name] = Own(many * u * terms, many * u * cancelled)
     return found
-
-
-def _change_by_its_size(case: Case, name: Hashable) -> float:
-    """How much the loss changes when every entry of an array is moved by as much as it is large."""
-    direction = random_direction(case.units[name].shape)
-    moves = direction * case.units[name] * math.sqrt(direction.size)
-    losses = line_losses(case.loss, case.point, {name: moves}, (1.0, -1.0)).astype(float)
-    change = float(np.max(np.abs(losses - case.center)))
-    return change if math.isfinite(change) else math.inf
 
 
 def visible_steps(array: np.ndarray, steps: np.ndarray | float) -> np.ndarray:

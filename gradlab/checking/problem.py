@@ -114,9 +114,10 @@ def longest_stride(units: np.ndarray) -> float:
 
 
 def _refined_units(case: Case, name: Hashable) -> np.ndarray:
-    """The units of one array, shorter for entries that the loss feels sooner than their size says.
+    """The units of one array, other ones for entries that the loss feels sooner or later than that.
 
-    A vector of zeros, or of ones, to start from says nothing about the units of its entries. Where
+    A vector of zeros, or of ones, to start from says nothing about the units of its entries, nor
+    does an angle of 1e-9. Where
     the gradient says that their terms differ by more than a factor of a thousand, those of about
     equal size are tried together. The sizes of many entries that are not all alike are trusted.
     """
@@ -137,8 +138,8 @@ def _refined_units(case: Case, name: Hashable) -> np.ndarray:
         direction *= units / np.linalg.norm(direction)
         longest = longest_stride(units[members])
         seen = probe(case.loss, case.point, {name: direction}, case.center, case.noise, longest)
-        if not seen.bent:
-            refined[members] *= min(1.0, seen.wide / start)
+        if seen.answers and not seen.bent:
+            refined[members] *= min(seen.wide / start, longest)
     return refined
 
 

@@ -407,7 +407,7 @@ def probe(
 
     The walk starts near ``u**(1/5)``, where the truncation error stands well above rounding, and
     does not go beyond ``longest``. Only if the loss has not answered by then, a hundred times as
-    far: units that are dead here may live there.
+    far: units that are dead here may live there; but no step is chosen there.
 
     Parameters
     ----------
@@ -497,8 +497,8 @@ def probe(
     t = bent_at or t
     near = stride(t)
     return Probe(
-        step=float(min(step or t, t)),
-        wide=float(t),
+        step=float(min(step or t, t, longest / 10)),
+        wide=float(min(t, longest / 10)),
         curvature=float(near.jump / t),
         change=float(max(each.change for each in walked.values())),
         answers=answers(),
