@@ -33,7 +33,8 @@ from gradlab.validation import first_index, index_of
 __all__ = ["check_directions"]
 
 FIRST = 2.0 ** np.arange(3)  # times the stride at which truncation was seen
-STEPS = 2.0 ** np.arange(-10, 4)  # where those are not enough
+STEPS = 2.0 ** np.arange(-10, 4)  # where those are not enough,
+OTHER_STEPS = STEPS[-7:]  # and along other directions
 ACROSS = 9.0  # times: the direction may lie across that of the largest curvature
 SAMPLE = 8
 SEARCHES = 3
@@ -71,10 +72,15 @@ class _Array(NamedTuple):
         lengths = self.seen.wide * FIRST
         return along(self.case, self.name, self.direction, lengths, own, self.seen.losses)
 
-    def closer_look(self, direction: np.ndarray, own: Own) -> Evidence:
-        lengths = self.seen.wide * STEPS
-        known = self.seen.losses if direction is self.direction else None
-        return along(self.case, self.name, direction, lengths, own, known)
+    def closer_look(self, first: Evidence, own: Own) -> Evidence:
+        """Longer and shorter strides; much shorter ones if a kink or an edge may be on the way."""
+        smooth = not self.seen.bent and np.all(first.kinks <= first.bars)
+        lengths = self.seen.wide * (OTHER_STEPS if smooth else STEPS)
+        return along(self.case, self.name, self.direction, lengths, own, self.seen.losses)
+
+    def look_along(self, direction: np.ndarray, own: Own) -> Look:
+        lengths = self.seen.wide * OTHER_STEPS
+        return judge(along(self.case, self.name, direction, lengths, own))
 
 
 def check_directions(case: Case, progress: bool, tolerance: float) -> dict[Hashable, ArrayReport]:
@@ -124,9 +130,9 @@ def _judged(array: _Array, own: Own) -> ArrayReport:
     size = rms(scaled)
     size = max(size, abs(look.numeric)) if math.isfinite(look.numeric) else size
     verdict, doubt = look.verdict, look.doubt
-    if verdict == "ok" and look.error_bar > COARSE * abs(evidence.analytic):
-        others = [judge(array.closer_look(d, own)) for d in _other_directions(scaled)]
-        doubt = max(doubt, *(other.doubt for other in others))
+    if verdict == "ok":
+        others = [array.look_along(d, own) for d in _other_directions(scaled, evidence, look, size)]
+        doubt = max([doubt, *(other.doubt for other in others)])
         # They do not condemn: of bars so coarse one in a few may be missed.
         verdict = "ok" if all(other.verdict == "ok" for other in others) else "undecided"
     verdict = of_array(
@@ -169,27 +175,36 @@ def _looked(array: _Array, own: Own) -> tuple[Evidence, Look]:
     """A first look along the direction, and a closer one if that leaves anything open."""
     evidence = array.first_look(own)
     look = judge(evidence)
-    sure = look.error_bar <= COARSE * max(rms(array.scaled), abs(look.numeric))
+    bar = look.error_bar - evidence.own  # what another stride cannot better
+    sure = bar <= COARSE * max(rms(array.scaled), abs(look.numeric))
     if look.verdict == "ok" and sure and not array.seen.bent:
         return evidence, look
-    evidence = array.closer_look(array.direction, own)
+    evidence = array.closer_look(evidence, own)
     return evidence, judge(evidence)
 
 
-def _other_directions(scaled: np.ndarray) -> list[np.ndarray]:
-    """Three more random directions, and that of the gradient itself.
+def _other_directions(
+    scaled: np.ndarray, evidence: Evidence, look: Look, size: float
+) -> list[np.ndarray]:
+    """What else is to be compared where the error bar lets too much by.
 
-    Along the gradient its slope is largest: no other shows a factor or a sign as well.
+    The direction of the gradient itself, along which its slope is largest, so that no other shows a
+    factor or a sign as well; and three more random ones where the bar is coarse beside the whole
+    gradient too.
     """
-    others = [random_direction(scaled.shape, seed) for seed in OTHERS]
     length = rms(scaled) * math.sqrt(scaled.size)
-    return [*others, scaled / length] if 0 < length < math.inf else others
+    directions = []
+    if look.error_bar > COARSE * abs(evidence.analytic) and 0 < length < math.inf:
+        directions.append(scaled / length)
+    if look.error_bar > COARSE * size:
+        directions += [random_direction(scaled.shape, seed) for seed in OTHERS]
+    return directions
 
 
 def _confirmed(array: _Array, own: Own) -> bool:
     """Whether another direction condemns the array as well, where no single entry could be found."""
     other = random_direction(array.direction.shape, OTHERS[0])
-    return judge(array.closer_look(other, own)).verdict == "wrong"
+    return array.look_along(other, own).verdict == "wrong"
 
 
 def _guilty_entry(
