@@ -15,7 +15,8 @@ from gradlab.checking.problem import Case, format_roundoff, gradient_roundoffs
 from gradlab.checking.report import ArrayReport, Report
 from gradlab.checking.signatures import STAIRCASE, describe_pattern, on_a_staircase
 from gradlab.checking.verdicts import PASSING, Verdict, hint_for
-from gradlab.differences.sweep import Guarded, Params, Sweep, as_plain, restored
+from gradlab.differences.progress import Progress
+from gradlab.differences.sweep import Guarded, Params, Sweep, as_plain, restored, total_size
 from gradlab.differences.workers import require_workers
 
 __all__ = ["check_gradients"]
@@ -150,9 +151,9 @@ def check_gradients(
     gradients, given, notes = _copied_gradients(grads, params, arrays)
     roundoff = gradient_roundoffs(given, gradients, arrays, stated)
     loss, params = as_plain(loss, params)
-    guarded = Guarded(loss)
     found: dict[Hashable, ArrayReport]
-    with restored(params):
+    with restored(params), Progress(_expected(arrays, how), progress) as bar:
+        guarded = Guarded(loss, bar)
         center = float(Sweep(guarded, params, {}, (), False).center())
         scatter, verdict = _reproduced(guarded, params, center)
         if verdict:
@@ -162,9 +163,9 @@ def check_gradients(
             if case.point is not params:
                 notes.append(_WIDENED.format(_narrow_types(arrays)))
             if how == "entries":
-                found = check_entries(case, method, eps, workers, progress, tolerance)
+                found = check_entries(case, method, eps, workers, tolerance)
             else:
-                found = check_directions(case, progress, tolerance)
+                found = check_directions(case, tolerance)
             found = {name: _on_a_staircase(case, array) for name, array in found.items()}
             if _reproduced(guarded, params, center)[1]:
                 found = _all_arrays(arrays, "random")
@@ -176,6 +177,12 @@ def check_gradients(
     pattern = describe_pattern(wrong, list(found))
     title = _title(method, eps, how)
     return Report(found, title, pattern, notes, cutoff, guarded.evaluations)
+
+
+def _expected(arrays: Params, how: str) -> int:
+    """About how many evaluations a clean check takes."""
+    each = 8 * len(arrays)
+    return 24 + each + (2 * total_size(arrays) if how == "entries" else 0)
 
 
 def _copied_gradients(

@@ -27,7 +27,6 @@ from gradlab.checking.verdicts import (
 )
 from gradlab.differences.formulas import relative_error, rms
 from gradlab.differences.noise import Probe, line_losses, probe, random_direction
-from gradlab.differences.progress import Progress
 from gradlab.validation import first_index, index_of
 
 __all__ = ["check_directions"]
@@ -40,6 +39,7 @@ SAMPLE = 8
 SEARCHES = 3
 COARSE = 1e-3  # an error bar of more than this part of a slope lets too much by,
 OTHERS = (2, 3, 4)  # and so the slopes along these directions, and along g, are compared as well
+TINIEST = float(np.finfo(float).tiny)
 SEEN_BY_NINE_IN_TEN = 0.1  # the quantile of moves beyond which nine entries in ten lie
 # Others need the whole array.
 OF_A_SAMPLE = (
@@ -83,40 +83,32 @@ class _Array(NamedTuple):
         return judge(along(self.case, self.name, direction, lengths, own))
 
 
-def check_directions(case: Case, progress: bool, tolerance: float) -> dict[Hashable, ArrayReport]:
+def check_directions(case: Case, tolerance: float) -> dict[Hashable, ArrayReport]:
     """Compare one slope in each array, and search for the guilty entry where it does not agree.
 
     Parameters
     ----------
     case
         The loss and the gradient under test.
-    progress
-        Whether to show a progress bar when it takes longer than a second.
     tolerance
         As in :func:`gradlab.check_gradients`.
     """
     arrays, firsts = {}, {}
-    with Progress(2 * len(case.names), progress) as bar:
-        for name in case.names:
-            direction = random_direction(case.point[name].shape)
-            moves = {name: direction * case.units[name]}
-            longest = longest_stride(case.units[name])
-            seen = probe(case.loss, case.point, moves, case.center, case.noise, longest)
-            arrays[name] = _Array(case, name, direction, seen, tolerance)
-            firsts[name] = judge(arrays[name].first_look())
-            bar.advance()
-        own = own_rounding(
-            case,
-            {name: np.array(look.numeric) for name, look in firsts.items()},
-            {
-                name: np.full(a.direction.shape, ACROSS * a.seen.curvature)
-                for name, a in arrays.items()
-            },
-        )
-        found = {}
-        for name, array in arrays.items():
-            found[name] = _judged(array, own[name])
-            bar.advance()
+    for name in case.names:
+        direction = random_direction(case.point[name].shape)
+        moves = {name: direction * case.units[name]}
+        longest = longest_stride(case.units[name])
+        seen = probe(case.loss, case.point, moves, case.center, case.noise, longest)
+        arrays[name] = _Array(case, name, direction, seen, tolerance)
+        firsts[name] = judge(arrays[name].first_look())
+    own = own_rounding(
+        case,
+        {name: np.array(look.numeric) for name, look in firsts.items()},
+        {name: np.full(a.direction.shape, ACROSS * a.seen.curvature) for name, a in arrays.items()},
+    )
+    found = {}
+    for name, array in arrays.items():
+        found[name] = _judged(array, own[name])
     return found
 
 
@@ -144,7 +136,10 @@ def _judged(array: _Array, own: Own) -> ArrayReport:
         array.case.rounding_only,
     )
     off = abs(evidence.analytic - look.numeric)
-    hint = hint_for(verdict, bool(array.seen.change), off / size if size else 0.0)
+    moved_by = max(float(np.quantile(np.abs(array.direction), SEEN_BY_NINE_IN_TEN)), TINIEST)
+    seen = look.error_bar / moved_by
+    shares = (off / size, seen / size) if size else (0.0, 0.0)
+    hint = hint_for(verdict, bool(array.seen.change), *shares)
     worst, values = None, (evidence.analytic, look.numeric, look.error_bar)
     if verdict in ("wrong", "kink") and array.seen.change:
         worst, entry = _guilty_entry(array, own, size)
@@ -157,7 +152,6 @@ def _judged(array: _Array, own: Own) -> ArrayReport:
             hint = _signature(array, own) if verdict == "wrong" else hint_for(verdict, share=share)
         elif verdict == "wrong" and not _confirmed(array, own):
             verdict, hint = "undecided", hint_for("undecided")
-    moved_by = np.abs(array.direction * array.case.units[array.name])
     return ArrayReport(
         array.name,
         gradient.shape,
@@ -167,7 +161,7 @@ def _judged(array: _Array, own: Own) -> ArrayReport:
         worst,
         *values,
         gradient,
-        resolution=look.error_bar / max(float(np.quantile(moved_by, SEEN_BY_NINE_IN_TEN)), 1e-300),
+        resolution=seen / float(np.median(array.case.units[array.name])),
     )
 
 

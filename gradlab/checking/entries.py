@@ -56,7 +56,6 @@ def check_entries(
     method: str,
     eps: float | None,
     workers: int | Callable,
-    progress: bool,
     tolerance: float,
 ) -> dict[Hashable, ArrayReport]:
     """Compare every entry with a difference, and look closer at those outside their error bar.
@@ -65,7 +64,7 @@ def check_entries(
     ----------
     case
         The loss and the gradient under test.
-    method, eps, workers, progress, tolerance
+    method, eps, workers, tolerance
         As in :func:`gradlab.check_gradients`, already validated.
 
     Raises
@@ -85,10 +84,10 @@ def check_entries(
     else:
         steps = differences.entry_steps(case.point, method, eps)
     if method == "complex":
-        sheets = _complex_steps(case, eps, workers, progress)
+        sheets = _complex_steps(case, eps, workers)
     else:
         formula = differences.FORMULAS[method]
-        sheets = _differences(case, formula, steps, workers, progress)
+        sheets = _differences(case, formula, steps, workers)
     own = own_rounding(
         case,
         {name: sheet.numeric * case.units[name] for name, sheet in sheets.items()},
@@ -99,7 +98,7 @@ def check_entries(
     )
     found = {}
     for name, sheet in sheets.items():
-        look_at = _Array(case, name, probes[name], own[name], own_steps, tolerance, progress)
+        look_at = _Array(case, name, probes[name], own[name], own_steps, tolerance)
         found[name] = _report(look_at, sheet._replace(own=own[name].by_itself / case.units[name]))
     return found
 
@@ -157,7 +156,6 @@ class _Array(NamedTuple):
     own: Own
     own_steps: bool
     tolerance: float
-    progress: bool
 
     @property
     def gradient(self) -> np.ndarray:
@@ -177,14 +175,14 @@ class _Array(NamedTuple):
 
     def evidence_at(self, indices: list[tuple[int, ...]], lengths: np.ndarray) -> dict:
         steps = {index: self.seen.step * float(lengths[index]) for index in indices}
-        return at_entries(self.case, self.name, steps, self.own, self.progress)
+        return at_entries(self.case, self.name, steps, self.own)
 
 
 def _complex_steps(
-    case: Case, eps: float | None, workers: int | Callable, progress: bool
+    case: Case, eps: float | None, workers: int | Callable
 ) -> dict[Hashable, _Sheet]:
     numeric: Params = differences.numerical_gradient(
-        case.loss, case.point, "complex", eps, workers=workers, progress=progress
+        case.loss, case.point, "complex", eps, workers=workers
     )
     return {
         name: _Sheet.of(
@@ -202,7 +200,6 @@ def _differences(
     formula: differences.Formula,
     steps: Params,
     workers: int | Callable,
-    progress: bool,
 ) -> dict[Hashable, _Sheet]:
     differences.require_visible(case.point, steps, formula.offsets)
     losses = differences.entry_losses(
@@ -211,7 +208,6 @@ def _differences(
         steps,
         formula.offsets,
         workers=workers,
-        progress=progress,
         center=case.center,
     )
     sheets = {}
@@ -259,7 +255,9 @@ def _report(array: _Array, sheet: _Sheet) -> ArrayReport:
         share = float(np.max(beyond / np.maximum(np.maximum(own, size), np.finfo(float).tiny)))
         hint = hint_for(verdict, share=share)
     else:
-        hint = hint_for(verdict, bool(array.seen.change), rms(off * units) / size if size else 0.0)
+        seen = float(np.max(sheet.error_bars * units))
+        shares = (rms(off * units) / size, seen / size) if size else (0.0, 0.0)
+        hint = hint_for(verdict, bool(array.seen.change), *shares)
     worst = _worst(verdict, gradient, sheet, units)
     return ArrayReport(
         array.name,
@@ -374,7 +372,6 @@ def _with_longer_steps(array: _Array, sheet: _Sheet) -> _Sheet | None:
         {array.name: point},
         {array.name: steps},
         (*LONGER, *-LONGER),
-        array.progress,
     )[array.name]
     ups, downs = np.split(losses, 2)
     points = {sign: np.array([moved(point, steps, sign * k) for k in LONGER]) for sign in SIDES}

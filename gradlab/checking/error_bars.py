@@ -131,7 +131,6 @@ def at_entries(
     name: Hashable,
     steps: Mapping[Index, float],
     own: Own,
-    progress: bool = False,
 ) -> dict[Index, Evidence]:
     """Evidence at single entries of one array, from central differences with eleven steps each.
 
@@ -147,13 +146,11 @@ def at_entries(
         in its last place.
     own
         Of the array, in the units of its entries.
-    progress
-        Whether to show a progress bar when it takes longer than a second.
     """
     array, analytic = case.point[name], case.scaled(name)
     entries = {index: _view(array, index) for index in steps}
     visible = {index: visible_steps(entry, steps[index]) for index, entry in entries.items()}
-    losses = losses_at(case, name, entries, visible, (*LADDER, *-LADDER), progress)
+    losses = losses_at(case, name, entries, visible, (*LADDER, *-LADDER))
     found = {}
     for index, entry in entries.items():
         lengths = visible[index].item() * LADDER
@@ -280,13 +277,10 @@ def losses_at(
     views: Mapping[Any, np.ndarray],
     steps: Mapping[Any, np.ndarray],
     offsets: Collection[float],
-    progress: bool,
 ) -> dict[Any, np.ndarray]:
     """The losses with entries of one array moved, each in turn: those in some views of it."""
     guarded = Guarded(lambda _: case.loss(case.point))
-    losses = entry_losses(
-        guarded, views, steps, tuple(offsets), progress=progress, center=case.center
-    )
+    losses = entry_losses(guarded, views, steps, tuple(offsets), center=case.center)
     if guarded.failure is not None:
         case.loss.failure = guarded.failure._replace(names=(name,))
     return losses

@@ -61,6 +61,7 @@ SYMBOLS: dict[Verdict, str] = {
 }
 
 RESOLVED = 0.1  # a doubt of more than this part of the gradient is no answer
+UNSEEN = 0.1  # an error in one entry beyond this part of its array ought to be seen, or it is said
 ROUGH = 0.01  # and an answer that leaves more than this part unseen says so
 OWN_PART = 1e-3  # of its own size: no entry that is off by more is close
 STAYS = 0.9  # times: a jump that is that of the kink itself is as large at every step
@@ -223,7 +224,9 @@ def resolved(analytic: np.ndarray, numeric: np.ndarray, doubts: np.ndarray) -> b
     return rms(doubts) <= RESOLVED * max(rms(analytic), rms(numeric))
 
 
-def hint_for(verdict: Verdict, changes: bool = True, share: float = 0.0) -> str:
+def hint_for(
+    verdict: Verdict, changes: bool = True, share: float = 0.0, resolution: float = 0.0
+) -> str:
     """What to look for when an array has this verdict; empty if there is nothing to say.
 
     Parameters
@@ -232,11 +235,19 @@ def hint_for(verdict: Verdict, changes: bool = True, share: float = 0.0) -> str:
         Whether the loss changed at all when the array was moved.
     share
         By how much it is off, as a part of its size.
+    resolution
+        The smallest error in one entry that would have been seen, as a part of the size of the
+        array.
     """
     if verdict == "ok" and share > ROUGH:
         return (
             "right to within a tenth, and no closer, which the rounding of its own precision "
             "explains: in float64, or at a point with a larger gradient, more would be seen"
+        )
+    if verdict == "ok" and UNSEEN < resolution < math.inf:
+        return (
+            f"one entry off by less than {_part_or_times(resolution)} the root mean square of its "
+            f"array would not have been seen"
         )
     if verdict == "close":
         return (
@@ -268,9 +279,15 @@ _HINTS: dict[Verdict, str] = {
 
 
 def _decade_above(share: float) -> str:
-    """A small share, rounded up to one digit: "2e-9"."""
-    if not 0 < share < 1:
+    """A share, rounded up to one digit: "2e-9"."""
+    if not 0 < share < math.inf:
         return "its tolerance"
     exponent = math.floor(math.log10(share))
     digit = math.ceil(share / 10.0**exponent - 1e-9)
     return f"{digit}e{exponent}" if digit < 10 else f"1e{exponent + 1}"
+
+
+def _part_or_times(share: float) -> str:
+    """A share, rounded up to one digit, to be followed by what it is of: "0.2 of", "30 times"."""
+    told = float(_decade_above(share))
+    return f"{told:g} of" if told < 1 else f"{told:g} times"

@@ -14,7 +14,7 @@ import numpy as np
 
 from gradlab import containers, validation
 from gradlab.differences.formulas import FORMULAS, METHODS, difference
-from gradlab.differences.progress import Progress
+from gradlab.differences.progress import Progress, Ticks
 from gradlab.differences.sweep import (
     Block,
     Guarded,
@@ -209,7 +209,7 @@ def entry_losses(
         If the loss returns something that is no number, or changes what it is given.
     """
     rows = [row for row, offset in enumerate(offsets) if offset]
-    with restored(params) as arrays, Progress(total_size(arrays), progress) as bar:
+    with restored(params) as arrays, _progress_of(loss, len(rows), arrays, progress) as bar:
         sweep = Sweep(loss, params, steps, tuple(offsets[row] for row in rows), vectorized, arrays)
         here = sweep.center() if center is None else center
         values = {name: np.full((len(offsets), a.size), here) for name, a in arrays.items()}
@@ -220,10 +220,15 @@ def entry_losses(
             done = spread(sweep, workers, bar)
         for block, losses in done:
             values[block.name][rows, block.start : block.stop] = losses
-            if isinstance(loss, Guarded) and not vectorized:
-                loss.count(losses.size)
         require_untouched(params, arrays.originals)
     return {name: values[name].reshape(len(offsets), *a.shape) for name, a in arrays.items()}
+
+
+def _progress_of(loss: Loss, rows: int, arrays: Params, progress: bool) -> Progress:
+    """A bar for the entries; where the loss counts its evaluations, their counter."""
+    if isinstance(loss, Guarded):
+        return Ticks(loss.count, rows)
+    return Progress(total_size(arrays), progress)
 
 
 # ------------------------------------------------------------------------- complex step

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "Ticks"]
 
 PATIENCE = 1.0  # seconds
 
@@ -49,3 +50,23 @@ class Progress:
     def __exit__(self, *exception: object) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+class Ticks(Progress):
+    """Shows nothing, and hands every step on to somebody who counts, so many for each.
+
+    Parameters
+    ----------
+    count
+        Is told of the steps.
+    each
+        How many of them a step here is worth.
+    """
+
+    def __init__(self, count: Callable[[int], None], each: int) -> None:
+        super().__init__(0, shown=False)
+        self._count, self._each = count, each
+
+    def advance(self, steps: int = 1) -> None:
+        """Hand on that ``steps`` more are done."""
+        self._count(steps * self._each)
