@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from gradlab import foreign as foreign
     from gradlab import mlp as mlp
     from gradlab import plots as plots
+    from gradlab.checking import check_adjoint as check_adjoint
+    from gradlab.checking import check_autodiff as check_autodiff
     from gradlab.checking import check_gradients as check_gradients
+    from gradlab.checking import check_vjp as check_vjp
     from gradlab.curves import error_curve as error_curve
     from gradlab.curves import taylor_test as taylor_test
     from gradlab.data import paraboloid as paraboloid
@@ -24,7 +27,10 @@ __version__ = "1.0.0"
 # Everything is imported when it is first asked for: a check in somebody's test suite should not
 # wait for matplotlib, nor a figure for the checker.
 _HOME = {
+    "check_adjoint": "checking",
+    "check_autodiff": "checking",
     "check_gradients": "checking",
+    "check_vjp": "checking",
     "error_curve": "curves",
     "numerical_gradient": "differences",
     "paraboloid": "data",

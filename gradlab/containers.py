@@ -28,6 +28,7 @@ __all__ = [
     "alike",
     "as_numpy",
     "is_differentiable",
+    "leaves",
     "library_of",
     "mapped",
     "unpacked",
@@ -257,6 +258,13 @@ def mapped(function: Callable[[Any], Any], structure: Any) -> Any:
         return function(structure)
     kids = {key: mapped(function, item) for key, item in _items(structure)}
     return _remade(structure, kids)
+
+
+def leaves(structure: Any) -> list[Any]:
+    """What a structure of lists, tuples and mappings holds, in the order of :func:`mapped`."""
+    found: list[Any] = []
+    mapped(found.append, structure)
+    return found
 
 
 def _items(node: Any) -> Iterator[tuple[Any, Any]]:

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from gradlab.checking.autodiff import check_autodiff
 from gradlab.checking.check import check_gradients
 from gradlab.checking.report import ArrayReport, GradientCheckError, Report
+from gradlab.checking.vjp import check_adjoint, check_vjp
 from gradlab.differences.formulas import relative_error
 
-__all__ = ["ArrayReport", "GradientCheckError", "Report", "check_gradients", "relative_error"]
+__all__ = [
+    "ArrayReport",
+    "GradientCheckError",
+    "Report",
+    "check_adjoint",
+    "check_autodiff",
+    "check_gradients",
+    "check_vjp",
+    "relative_error",
+]
