@@ -13,7 +13,7 @@ PACKAGE = ROOT / "gradlab"
 
 # From the ground up; a room is a module or a folder of gradlab. See .github/CONTRIBUTING.md.
 FLOORS = (
-    ("data", "pytest_plugin", "terminal", "testing", "timing", "validation"),
+    ("data", "pytest_plugin", "terminal", "testing", "timing", "validation", "worked"),
     ("containers",),
     ("differences", "mlp"),
     ("curves", "formats", "structured"),

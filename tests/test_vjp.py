@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from conftest import ROOT
 from scipy import optimize, special
 
 from gradlab import check_adjoint, check_vjp
+from gradlab.testing import run_pytest
 
 pytest_plugins = "pytester"
 
@@ -376,6 +379,16 @@ def test_a_failing_assertion_shows_the_whole_report(pytester):
     report = check_vjp(np.sin, lambda u, x: -u * np.cos(x), np.array([0.3, 1.1]))
     assert str(report) in said("-p", "gradlab.pytest_plugin")
     assert str(report) not in said()  # or the plug-in would not be needed
+
+
+def test_the_test_of_the_readme_over_awkward_sizes_passes_and_can_fail():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    code = re.search(r"<!-- awkward sizes -->\n```python\n(.*?)```", readme, re.DOTALL)[1]
+    assert run_pytest({"test_squares.py": code}) == "5 passed"
+    faulty = code.replace(
+        "np.repeat(u, BLOCK)[: len(x)]", "np.resize(np.repeat(u, BLOCK)[:BLOCK], len(x))"
+    )
+    assert run_pytest({"test_squares.py": faulty}).startswith("2 failed, 3 passed")
 
 
 def test_pytest_is_told_where_the_plug_in_is():

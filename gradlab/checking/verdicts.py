@@ -231,6 +231,8 @@ def hint_for(
 
     Parameters
     ----------
+    verdict
+        One of the keys of :data:`VERDICTS`.
     changes
         Whether the loss changed at all when the array was moved.
     share
