@@ -35,8 +35,10 @@ FIRST = 2.0 ** np.arange(3)  # times the stride at which truncation was seen
 STEPS = 2.0 ** np.arange(-10, 4)  # where those are not enough,
 OTHER_STEPS = STEPS[-7:]  # and along other directions
 ACROSS = 9.0  # times: the direction may lie across that of the largest curvature
-SAMPLE = 8
-SEARCHES = 3
+SAMPLE = 8  # entries that are looked at for what they say about the mistake
+NOT_OFF = 1e-4  # of the largest: an entry of the sample that is off by less is right,
+MOST = 0.5  # and where more than this part of them is, the mistake is in a few
+SEARCHES = 3  # for the guilty entry, each with other signs: errors can cancel in one
 COARSE = 1e-3  # an error bar of more than this part of a slope lets too much by,
 OTHERS = (2, 3, 4)  # and so the slopes along these directions, and along g, are compared as well
 TINIEST = float(np.finfo(float).tiny)
@@ -245,7 +247,7 @@ def _error_along(array: _Array, signs: np.ndarray, entries: np.ndarray) -> float
         array.case.loss, array.case.point, {array.name: moves}, (*strides, *-strides)
     ).astype(float)
     near, far = (losses[:2] - losses[2:]) / (2 * strides)
-    slope = (4 * near - far) / 3
+    slope = (4 * near - far) / 3  # Richardson: what grows with the square of the stride is gone
     return float(np.dot(np.ravel(array.scaled), direction) - slope)
 
 
@@ -262,7 +264,7 @@ def _signature(array: _Array, own: Own) -> str:
     bars = np.array([look.error_bar for look in looks]) / units.ravel()[drawn]
     answer = gradient.ravel()[drawn]
     size = max(np.abs(answer).max(), np.abs(truth).max(), np.finfo(float).tiny)
-    if (np.abs(answer - truth) <= np.maximum(bars, 1e-4 * size)).mean() > 0.5:
+    if (np.abs(answer - truth) <= np.maximum(bars, NOT_OFF * size)).mean() > MOST:
         return "most entries of this array are right"
     signature = recognise(answer, truth, parameter.ravel()[drawn], bars=bars)
     if signature is None or signature.kind not in OF_A_SAMPLE:

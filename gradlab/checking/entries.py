@@ -39,7 +39,7 @@ from gradlab.validation import index_of
 
 __all__ = ["check_entries"]
 
-FIRST_LOOKS = 4
+FIRST_LOOKS = 4  # at the worst entries; four times as many, should none of those be wrong
 SHARP = 32.0  # times the curvature of the whole array: one entry may well have that much
 LONGER = 2.0 ** np.arange(6)  # times the step, where central differences leave too much in doubt
 TINY = 1e-3  # of the median: an entry so small may be one whose size says nothing about its scale

@@ -41,6 +41,10 @@ CENTRAL = FORMULAS["central"]
 MANY_ULPS = 256  # a step of fewer units in the last place is no longer the step asked for
 LADDER = 4.0 ** np.arange(2, -9, -1)  # times the step of the array, for a look at one entry
 SIDES = (1.0, -1.0)
+# A slope is said to be off by so many times its change from one step to a shorter one, which is
+# 15/16 of its truncation error where one term is left, after a factor of 2 or 4 and an error that
+# falls with the fourth power or the second.
+TRUNCATION = 2.0
 AS_ASKED = 0.01  # a step that rounding has changed by more than this part is no use
 OWN = 32.0  # roundoffs in a gradient: rounding errors of sums and products add up
 STORED = 4.0  # in one of 16 bits: its sums are kept in more, and rounded when they are stored
@@ -72,7 +76,7 @@ def extrapolated(central: np.ndarray, rounding: np.ndarray) -> tuple[np.ndarray,
     with np.errstate(invalid="ignore"):
         values = (4 * central[:-1] - central[1:]) / 3
         truncation = np.abs(np.diff(values, axis=0))
-        bars = (4 * rounding[1:-1] + rounding[2:]) / 3 + 2 * truncation
+        bars = (4 * rounding[1:-1] + rounding[2:]) / 3 + TRUNCATION * truncation
     return values[1:], np.where(np.isnan(bars), np.inf, bars)
 
 
@@ -252,7 +256,7 @@ class _Strides(NamedTuple):
         rounding = rounding_bar(CENTRAL, np.array([self.ups, self.downs]), self.lengths, case.noise)
         with np.errstate(invalid="ignore", over="ignore"):
             jumps = (self.ups - 2 * case.center + self.downs) / self.lengths
-            jump_bars = 4 * rounding
+            jump_bars = 4 * rounding  # of 1, -2 and 1 times a loss, where a slope has two halves
             ratio = self.lengths[:-1] / self.lengths[1:]
             left = np.abs(jumps[:-1] - ratio * jumps[1:])  # when what grows with the stride is gone
             unsure = jump_bars[:-1] + ratio * jump_bars[1:]
@@ -267,7 +271,7 @@ class _Strides(NamedTuple):
         """The error bars of all slopes but the last; with what :meth:`kinks` gives."""
         kinks, jumps, jump_bars = self.kinks(case)
         rounding = rounding_bar(CENTRAL, np.array([self.ups, self.downs]), self.lengths, case.noise)
-        bars = rounding[:-1] + 2 * np.abs(np.diff(self.slopes))
+        bars = rounding[:-1] + TRUNCATION * np.abs(np.diff(self.slopes))
         return bars, kinks, jumps, jump_bars
 
 

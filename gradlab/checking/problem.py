@@ -30,6 +30,8 @@ HIDDEN = 1e-9  # more noise than this part of the loss: float32 is hidden in a f
 FEW = 32  # entries: a vector of parameters to start from, rather than a matrix of weights
 DECADES, LEAST_TERM = 3, 1e-12  # of the terms in one array that are tried together
 AWAY = 1 / 32  # of the parameters: what float32 makes of so large a change is no rounding
+AS_HELD = 128.0  # roundoffs of the loss: how far apart it may lie in float32 and in float64,
+SAME = 0.01  # and this part of its change, for the change to be the same
 
 
 class Case(NamedTuple):
@@ -239,8 +241,8 @@ def _widened(loss: Guarded, params: Params, center: float) -> tuple[Params, Nois
         held = _number(loss, params)
     given = _number(loss, {name: array.astype(float) for name, array in away.items()})
     change = given - _number(loss, wide)
-    unseen = 128 * coarse * (abs(held) + abs(center))
-    same = abs(change - (held - center)) <= 0.01 * abs(change) + unseen
+    unseen = AS_HELD * coarse * (abs(held) + abs(center))
+    same = abs(change - (held - center)) <= SAME * abs(change) + unseen
     if change and same:
         noise = loss_noise(loss, wide)
         if noise.unit < HIDDEN:

@@ -52,6 +52,14 @@ PLAINLY = 1e4  # times the noise at the point: a change that needs no second loo
 SETTLED = 0.01  # of the slope: the truncation error is that of the first term left over
 CLEAR_SLOPE = 1e-7  # of the slope: its rounding error needs no longer stride
 KINKED = 0.75  # times: the jump of a smooth function halves with the stride
+PART_OF_BEST = 0.5  # of the step with the least error: other directions differ
+NEAR = 8.0  # times the step: what is seen that far off is still the same term of the series
+SHORTENED = 64.0  # times, where a stride bends or ends in no number
+LENGTHENED = 10.0  # times, where nothing shows
+SEARCHED = 1e4  # times shorter than a stride that is too long: as far as the first search goes
+ROOM = 10.0  # times the step at least: how far the longest stride that makes sense reaches
+FARTHER = 100.0  # times the longest stride: where units that are dead here may live
+INCOMMENSURATE = 73  # times shorter than the other spacing: a third one, no simple ratio either
 
 # Noise has the size of its standard deviation only typically; seldom is it eight times as large.
 SAFETY = 12.0
@@ -294,7 +302,7 @@ def _noise_of_stairs(
     if not equal and not _multiples(steps, _quantum(steps, rounding), rounding):
         return None
     lines = [steps]
-    for factor in (OTHER_SPACING, OTHER_SPACING / 73) if equal else (OTHER_SPACING,):
+    for factor in (OTHER_SPACING, OTHER_SPACING / INCOMMENSURATE) if equal else (OTHER_SPACING,):
         lines.append(np.abs(np.diff(line.at(factor * spacing * POINTS))))
     quantum = min(_quantum(each, rounding) for each in lines)
     together = _multiples(np.concatenate(lines), quantum, rounding)
@@ -313,8 +321,9 @@ def _multiples(steps: np.ndarray, quantum: float, rounding: float) -> bool:
         return False
     whole = np.rint(steps / quantum)
     unsure = QUANTUM * rounding
+    # An error of a quarter, once for each quantum in the longest step, and rint would miscount.
     if not whole.any() or unsure * whole.max() > quantum / 4:
-        return False  # the quantum is known too badly to count them
+        return False
     better = steps.sum() / whole.sum()  # the quantum, known as well as all the steps together
     return bool(unsure <= better / TELLING_PART and np.all(abs(steps - whole * better) <= unsure))
 
@@ -471,34 +480,34 @@ def probe(
             # A kink, unless it becomes smooth on a shorter stride.
             bent_at = bent_at or t
             bounds[1] = t
-            t = _between(t / 64, bounds)
+            t = _between(t / SHORTENED, bounds)
             continue
         bent_at = 0.0
         change = abs(far.slope - near.slope)
         size = max(abs(near.slope), abs(far.slope))
         if not math.isfinite(change):
             bounds[1] = t
-            t = _between(t / 64, bounds)
-        elif change > 2 * near.error:
-            step = 0.5 * (noise.level / (change / (3 * t**2))) ** (1 / 3)
-            if change <= SETTLED * size or step >= t / 8:
+            t = _between(t / SHORTENED, bounds)
+        elif change > 2 * near.error:  # the error of the one, half of it for the other, and more
+            step = PART_OF_BEST * (noise.level / (change / (3 * t**2))) ** (1 / 3)
+            if change <= SETTLED * size or step >= t / NEAR:
                 break
             bounds[1] = t
-            t = _between(8 * step, bounds)
+            t = _between(NEAR * step, bounds)
         else:
             step = t
             clear = near.error <= CLEAR_SLOPE * size
-            if clear or 2 * t >= (longest if answers() else 100 * longest):
+            if clear or 2 * t >= (longest if answers() else FARTHER * longest):
                 break
             bounds[0] = t
-            t = _between(10 * t, bounds)
+            t = _between(LENGTHENED * t, bounds)
         if bounds[1] < 2 * bounds[0]:
             break
     t = bent_at or t
     near = stride(t)
     return Probe(
-        step=float(min(step or t, t, longest / 10)),
-        wide=float(min(t, longest / 10)),
+        step=float(min(step or t, t, longest / ROOM)),
+        wide=float(min(t, longest / ROOM)),
         curvature=float(near.jump / t),
         change=float(max(each.change for each in walked.values())),
         answers=answers(),
@@ -509,7 +518,7 @@ def probe(
 
 def _between(t: float, bounds: list[float]) -> float:
     low, high = bounds
-    return t if low < t < high else math.sqrt(max(low, high / 1e4) * high)
+    return t if low < t < high else math.sqrt(max(low, high / SEARCHED) * high)
 
 
 class _Stride(NamedTuple):
@@ -522,6 +531,7 @@ class _Stride(NamedTuple):
 
     def bends_like(self, twice: _Stride) -> bool:
         """Whether the slopes to both sides differ by as much as after a stride twice as long."""
+        # In a jump the losses count 1, -2 and 1 times, and their rounding four times.
         return bool(self.jump > 4 * self.error and self.jump > KINKED * twice.jump)
 
 
