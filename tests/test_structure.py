@@ -20,7 +20,7 @@ FLOORS = (
     ("plots",),
     ("checking",),
     ("bugs",),
-    ("foreign",),
+    ("foreign", "worked"),
     ("exercises", "explorers"),
     ("__init__", "__main__"),
 )

@@ -161,6 +161,8 @@ ONE = np.ones(4)
         ("undecided", ONE, 0.0, True, True, "undecided"),
         ("ok", 0 * ONE, 0.0, False, True, "unused"),
         ("ok", ONE, 0.0, False, True, "unused"),
+        ("undecided", ONE, 0.0, False, True, "undecided"),
+        ("undecided", 0 * ONE, 0.0, False, True, "unused"),
         ("ok", ONE, 0.0, False, False, "undecided"),  # so noisy that nothing could answer
         ("wrong", 0 * ONE, 0.0, False, True, "wrong"),
         ("kink", ONE, 0.0, True, True, "kink"),

@@ -353,8 +353,8 @@ ENTRIES = (
         hiding=on(COURSE, partial(updated_w2, learning_rate=1e-8)),
         hidden_by="a tiny learning rate, 1e-8, against a fixed cutoff of 1e-7",
         errors={"W1": 0.05, "b1": 0.05},
-        revealed_by="A learning rate of ordinary size; or a check judged by its own error bar.",
-        hiding_verdict="wrong",
+        revealed_by="A learning rate of ordinary size; or a check judged by its error bars alone.",
+        hiding_verdict="wrong or close",
     ),
     Bug(
         name="gradient_for_weight",

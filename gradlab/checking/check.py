@@ -244,7 +244,7 @@ def _narrow_types(arrays: Params) -> str:
 
 def _on_a_staircase(case: Case, array: ArrayReport) -> ArrayReport:
     """The array with the hint that its loss is a staircase, if that is why it does not pass."""
-    if array.verdict not in ("wrong", "undecided", "kink"):
+    if array.verdict not in ("wrong", "undecided", "kink", "unused"):
         return array
     if not on_a_staircase(case.loss, case.point, array.name, case.noise.level):
         return array

@@ -106,7 +106,8 @@ def check_directions(case: Case, tolerance: float) -> dict[Hashable, ArrayReport
     own = own_rounding(
         case,
         {name: np.array(look.numeric) for name, look in firsts.items()},
-        {name: np.full(a.direction.shape, ACROSS * a.seen.curvature) for name, a in arrays.items()},
+        {name: np.full(a.direction.shape, a.seen.curvature) for name, a in arrays.items()},
+        ACROSS,
     )
     found = {}
     for name, array in arrays.items():

@@ -91,7 +91,9 @@ class Own(NamedTuple):
     foreign: np.ndarray
 
 
-def own_rounding(case: Case, numeric: Params, curvatures: Params) -> dict[Hashable, Own]:
+def own_rounding(
+    case: Case, numeric: Params, curvatures: Params, across: float = 1.0
+) -> dict[Hashable, Own]:
     """What rounding may have done to the gradient under test, in the units of its entries.
 
     A few units in the last place of three things: the entry itself and the rest of its array;
@@ -110,9 +112,13 @@ def own_rounding(case: Case, numeric: Params, curvatures: Params) -> dict[Hashab
     numeric, curvatures
         Differences, and second differences, of the arrays named in them, in the units of the
         entries. ``roundoff`` of the case is what their gradients were computed with.
+    across
+        How many times larger than these the curvature may be elsewhere.
     """
     steepest = max(rms(n[np.isfinite(n)]) for n in numeric.values())
-    reach = math.sqrt(sum(float(np.sum(curvature)) for curvature in curvatures.values()))
+    # A parameter that is zero has no rounding.
+    sizes = {name: np.abs(case.point[name]) / case.units[name] for name in curvatures}
+    reach = math.sqrt(across * sum(float(np.sum(c * sizes[n] ** 2)) for n, c in curvatures.items()))
     found = {}
     for name, curvature in curvatures.items():
         g = np.abs(case.scaled(name))

@@ -210,9 +210,10 @@ def of_array(
     """
     if verdict not in (*PASSING, "undecided"):
         return verdict
+    zero = not np.any(analytic)
     if not answers:
-        return "unused" if rounding_only else "undecided"
-    if not np.any(analytic):
+        return "unused" if rounding_only and (zero or verdict in PASSING) else "undecided"
+    if zero:
         return "untested"
     if verdict == "undecided":
         return verdict

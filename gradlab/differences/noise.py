@@ -36,6 +36,7 @@ __all__ = [
 UNIT = np.finfo(float).eps / 2  # the unit roundoff of float64
 POINTS = np.arange(1, 10)  # to one side: there may be a kink at the point itself
 SUSPICIOUS = 100.0  # roundoffs of the loss: most losses have less noise than that
+AGREE = 10.0  # two measurements of nine points each seldom lie further apart than this factor
 DISTINCT = 100.0  # two noise levels further apart than this factor: the larger one is not noise
 SPACINGS = (1e-6, 1e-4, 1e-2, 1e-7, 1e-8, 1e-10, 1e-12)
 SHORTER = (1e-8, 1e-10)  # where what looked like noise is smooth if it was a shape
@@ -237,10 +238,16 @@ def _noise_along(line: _Line, center: float) -> _Along:
             break
     changed = level is not None
     close_by = _noise_close_by(line, center, slope, largest)
-    level = float(max(level or 0.0, close_by, unit * largest, np.finfo(float).tiny))
+    level = float(max(_together(level or 0.0, close_by), unit * largest, np.finfo(float).tiny))
     sizes = (largest, largest + abs(slope))
     relative = (max(level / size if size else unit, UNIT) for size in sizes)
     return _Along(Noise(level, *relative), changed)
+
+
+def _together(one: float, other: float) -> float:
+    """Two measurements of a noise: their root mean square, or the larger if they do not agree."""
+    low, high = sorted((one, other))
+    return math.hypot(low, high) / math.sqrt(2) if low > high / AGREE else high
 
 
 def _made_sure(line: _Line, measured: float, spacing: float) -> float:
