@@ -82,7 +82,8 @@ def unpacked(
 def _is_plain(params: Any) -> bool:
     """Whether the checker knows what to do with it, or to say about it, without any help."""
     if isinstance(params, Mapping):
-        return not any(_is_node(value) or library_of(value) for value in params.values())
+        others = [value for value in params.values() if not isinstance(value, np.ndarray)]
+        return not any(_is_node(value) or library_of(value) for value in others)
     return not (isinstance(params, np.ndarray) or library_of(params) or _is_node(params))
 
 

@@ -64,6 +64,11 @@ def require_parameters(params: Params) -> dict[Any, np.ndarray]:
         with itself or with another one, or is another one each time that it is asked for.
     """
     if not isinstance(params, Mapping):
+        if hasattr(params, "named_parameters"):
+            raise TypeError(
+                f"params must be the arrays of {type_in_words(params)}, not the module itself: pass "
+                f"dict(module.named_parameters()), or call check_autodiff(module, input)"
+            )
         raise TypeError(
             f"params must be an array, or a dict, list or tuple of arrays, not "
             f"{_contents_in_words(params)}; pass np.array(params) if these are the numbers"

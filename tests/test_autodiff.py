@@ -183,6 +183,8 @@ def test_a_path_that_is_cut_is_a_gradient_of_zeros(torch):
 
     x, y = torch.tensor(V), torch.tensor(V + 1)
     assert verdicts(check_autodiff(function, x, y)) == {"x": "ok", "y": "wrong"}
+    report = check_autodiff(lambda x, y: x**2, x, y)
+    assert verdicts(report) == {"x": "ok", "y": "unused"} and not report["y"].gradient.any()
     with pytest.raises(TypeError, match="nothing that PyTorch could differentiate"):
         check_autodiff(lambda x: x.detach(), x)
 

@@ -263,6 +263,24 @@ def test_what_cannot_be_used_gets_one_sentence(params, grads, error, said):
         check_gradients(lambda p: 0.0, params, grads)
 
 
+def test_a_torch_loss_gets_the_tensors_that_were_handed_in():
+    torch = pytest.importorskip("torch")
+    given, seen = torch.tensor(W), set()
+
+    def loss(x):
+        seen.add(id(x))
+        return (x**2).sum()
+
+    assert check_gradients(loss, given, 2 * given).passed
+    assert seen == {id(given)}
+
+
+def test_a_module_is_told_what_to_pass():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match=r"pass dict\(module.named_parameters\(\)\)"):
+        check_gradients(lambda p: 0.0, torch.nn.Linear(2, 3), {})
+
+
 def test_a_loss_that_returns_a_pair_is_told_of_true():
     with pytest.raises(TypeError, match="pass grads=True"):
         check_gradients(lambda x: (np.sum(x), np.ones(3)), W, np.ones(3))
