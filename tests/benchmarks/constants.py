@@ -71,6 +71,7 @@ CONSTANTS: tuple[tuple[str, str, str], ...] = (
     (NOISE, "TELLING_PART", "the chance of eight steps within a fiftieth of a multiple is 1e-11"),
     (NOISE, "QUANTUM", "room: four losses are in the difference of two steps, each rounded"),
     (NOISE, "NEGLIGIBLE", "half the exponents of float64"),
+    (NOISE, "AGREE", "chosen: two measurements of nine points each seldom lie further apart"),
     (NOISE, "FAR", "decades up to the size of the parameters, and one beyond"),
     (NOISE, "START", "truncation h**2 stands above rounding u / h at u**(1/5)"),
     (NOISE, "MOST_STRIDES", "chosen: a walk of a few decades, and a search by halves after it"),
