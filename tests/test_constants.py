@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import sys
 
 import pytest
@@ -40,6 +41,15 @@ def test_every_constant_stands_in_the_table_and_is_used(module):
     assert names_of(module) - NO_TUNING - READ_BY_NOTHING == listed
     package = "".join(path.read_text() for path in (ROOT / "gradlab").rglob("*.py"))
     assert not [name for name in listed if package.count(name) < 2]
+
+
+def test_the_page_holds_a_row_for_each_with_the_value_it_has():
+    page = constants.PAGE.read_text()
+    table = page[page.index(constants.BEGIN) : page.index(constants.END)]
+    for module, name, found in constants.CONSTANTS:
+        value = getattr(importlib.import_module(f"gradlab.{module}"), name)
+        where = module.rpartition(".")[2]
+        assert f"| `{where}.{name}` | {constants.shown(value)} | {found} |" in table, name
 
 
 def test_another_value_reaches_all_who_imported_it_and_is_taken_back(monkeypatch):
