@@ -544,3 +544,12 @@ def test_a_clean_check_of_a_large_array_needs_few_second_looks(seed):
     report = check_gradients(lambda p: calls.append(0) or loss(p), params, grads, progress=False)
     assert report.passed
     assert len(calls) < 1.25 * 2 * 1101
+
+
+@pytest.mark.parametrize(("n", "said"), [(2, "both entries"), (3, "all 3 entries")])
+def test_a_report_counts_the_entries_that_are_off(n, said):
+    x = np.arange(1.0, n + 1)
+    report = check_gradients(
+        lambda p: float(np.sum(np.sin(p["x"]))), {"x": x}, {"x": np.cos(x) + 0.3 * x}
+    )
+    assert report["x"].others.startswith(f"{said} are off; ")
