@@ -81,6 +81,34 @@ def test_every_entry_of_a_vector_is_judged_in_its_own_units(name, how):
             assert verdict(loss, x, wrong, how) == "wrong", (entry, factor)
 
 
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("scale", [1e5, 1e6, 1e8, 1e9, 1e11])
+def test_a_zero_whose_natural_unit_is_tiny_is_judged_all_the_same(scale, how):
+    x, right = np.array([0.5, 0.0]), np.array([1.0, scale])
+
+    def loss(p):
+        return float(p["x"][0] ** 2 + np.exp(scale * p["x"][1]))
+
+    assert verdict(loss, x, right, how) == "ok"
+    for factor in (-1, 100, 1.1):
+        assert verdict(loss, x, right * [1, factor], how) == "wrong"
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_poisson_regression_from_a_zero_coefficient_of_a_large_column(how):
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        X = np.column_stack([np.ones(50), rng.uniform(0.5, 1.5, 50) * 1e6])
+        x, y = np.array([0.5, 0.0]), rng.poisson(2, 50)
+
+        def loss(p, X=X, y=y):
+            return float(np.sum(np.exp(X @ p["x"]) - y * (X @ p["x"])))
+
+        right = X.T @ (np.exp(X @ x) - y)
+        assert verdict(loss, x, right, how) == "ok"
+        assert verdict(loss, x, right * [1, -1], how) == "wrong"
+
+
 def mixed_network(seed):
     """A network each of whose entries is kept in a unit of its own, from 1e-6 to 1e6."""
     stream = np.random.RandomState(seed)

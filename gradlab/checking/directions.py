@@ -153,7 +153,8 @@ def _judged(array: _Array, own: Own) -> ArrayReport:
             off = abs(values[0] - values[1]) * unit
             share = off / max(abs(values[0]) * unit, size, np.finfo(float).tiny)
             hint = _signature(array, own) if verdict == "wrong" else hint_for(verdict, share=share)
-        elif verdict == "wrong" and not _confirmed(array, own):
+        elif verdict == "wrong" and (entry is not None or not _confirmed(array, own)):
+            # The entries that should be the worst are right: it was the direction that misled.
             verdict, hint = "undecided", hint_for("undecided")
     return ArrayReport(
         array.name,
@@ -212,10 +213,12 @@ def _guilty_entry(
     The error along a direction of random signs is the sum of those along its two halves, so four
     evaluations tell which half has the larger one. If the entry that is left turns out to be right,
     because many errors cancelled on the way, other signs are tried. An entry at a kink, or one that
-    is close, is the answer if there is nothing worse; no entry, if all that were found are right.
+    is close, is the answer if there is nothing worse; no entry, if all that were found are right,
+    and then the look says so.
     """
     shape = array.direction.shape
     found: tuple[tuple[int, ...] | None, Look | None] = None, None
+    right = 0
     for seed in range(SEARCHES):
         signs = np.random.RandomState(10 + seed).choice([-1.0, 1.0], array.direction.size)
         entries = np.arange(signs.size)
@@ -233,8 +236,11 @@ def _guilty_entry(
         look = judge(evidence, array.tolerance, size)
         if look.verdict == "wrong":
             return index, look
+        right += look.verdict == "ok"
         if look.verdict == "kink" or (look.verdict == "close" and found[1] is None):
             found = index, look
+    if found[1] is None and right == SEARCHES:
+        return None, Look("ok", math.nan, math.inf)
     return found
 
 

@@ -19,7 +19,7 @@ from gradlab.checking.error_bars import (
     rounding_bar,
     visible_steps,
 )
-from gradlab.checking.problem import Case, longest_stride
+from gradlab.checking.problem import HIDDEN, Case, entry_units, longest_stride
 from gradlab.checking.report import ArrayReport
 from gradlab.checking.signatures import columns, describe, recognise
 from gradlab.checking.verdicts import (
@@ -42,6 +42,7 @@ __all__ = ["check_entries"]
 FIRST_LOOKS = 4  # at the worst entries; four times as many, should none of those be wrong
 SHARP = 32.0  # times the curvature of the whole array: one entry may well have that much
 LONGER = 2.0 ** np.arange(6)  # times the step, where central differences leave too much in doubt
+MATTERS = 1e-3  # of the largest term in its array: an entry that has to be resolved by itself
 TINY = 1e-3  # of the median: an entry so small may be one whose size says nothing about its scale
 # A direction averages over its entries, so that single ones are truncated more: the step of the
 # direction is divided by this power of their number.
@@ -284,7 +285,22 @@ def _summed_up(array: _Array, sheet: _Sheet, verdict: Verdict) -> Verdict:
         sheet.doubt(array.gradient) * array.units,
         array.seen.answers,
         array.case.rounding_only,
+        _that_matter(array),
     )
+
+
+def _that_matter(array: _Array) -> np.ndarray | None:
+    """The entries whose term, gradient times size, is no small part of the largest in the array.
+
+    Their own size, not the unit that was found for them: an entry that is moved by very little does
+    not matter the less. A loss with float32 in it cannot resolve single entries as well as that.
+    """
+    if array.case.noise.unit > HIDDEN:
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        terms = np.abs(array.gradient) * entry_units(array.point)
+    terms = np.where(np.isfinite(terms), terms, 0.0)
+    return terms >= MATTERS * max(float(np.max(terms)), np.finfo(float).tiny)
 
 
 def _with_tiny_entries(array: _Array, sheet: _Sheet) -> _Sheet:

@@ -193,6 +193,7 @@ def of_array(
     doubts: np.ndarray,
     answers: bool,
     rounding_only: bool,
+    each: np.ndarray | None = None,
 ) -> Verdict:
     """The verdict on an array, from the worst of its looks and from what they leave in doubt.
 
@@ -207,6 +208,8 @@ def of_array(
         Whether the loss changed by more than its rounding noise when the array was moved.
     rounding_only
         Whether the noise of the loss is no more than rounding.
+    each
+        A mask: the entries that matter so much that each has to be resolved by itself.
     """
     if verdict not in (*PASSING, "undecided"):
         return verdict
@@ -217,6 +220,10 @@ def of_array(
         return "untested"
     if verdict == "undecided":
         return verdict
+    if each is not None:
+        size = np.maximum(np.abs(analytic), np.abs(numeric))
+        if np.any(each & ~(doubts <= RESOLVED * size)):
+            return "undecided"
     return verdict if resolved(analytic, numeric, doubts) else "undecided"
 
 

@@ -48,7 +48,7 @@ NEGLIGIBLE = 1e-150  # for a parameter: its square is no number
 FAR = (0.1, 1.0, 10.0)  # times the parameters
 
 START = 0.5  # times noise**(1/5): where a walk begins
-MOST_STRIDES = 14
+MOST_STRIDES = 24
 PLAINLY = 1e4  # times the noise at the point: a change that needs no second look
 SETTLED = 0.01  # of the slope: the truncation error is that of the first term left over
 CLEAR_SLOPE = 1e-7  # of the slope: its rounding error needs no longer stride
@@ -169,7 +169,7 @@ def loss_noise(loss: Loss, params: Params, center: float | None = None) -> Noise
     everywhere = _scale(params.values())
     direction = {
         name: stream.standard_normal(array.shape)
-        * np.where(array, np.abs(array), _scale([array]) or everywhere or 1.0)
+        * np.where(array, np.abs(array), _scale([array]) or (0.0 if everywhere else 1.0))
         for name, array in params.items()
     }
     line = _Line(loss, params, direction)
@@ -401,6 +401,7 @@ def random_direction(shape: tuple[int, ...], seed: int = 1) -> np.ndarray:
     return direction / np.linalg.norm(direction)
 
 
+@np.errstate(all="ignore")
 def probe(
     loss: Loss,
     params: Params,
@@ -500,7 +501,7 @@ def probe(
             if change <= SETTLED * size or step >= t / NEAR:
                 break
             bounds[1] = t
-            t = _between(NEAR * step, bounds)
+            t = _between(max(NEAR * step, t / SHORTENED), bounds)
         else:
             step = t
             clear = near.error <= CLEAR_SLOPE * size
