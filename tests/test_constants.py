@@ -18,7 +18,7 @@ NO_TUNING = {
     "CENTRAL", "FORMATS", "HOW", "OF_A_SAMPLE", "OTHERS", "PASSING", "POINTS", "SHOWN", "SIDES",
     "SYMBOLS", "TINIEST", "UNIT", "VERDICTS",
 }  # fmt: skip
-READ_BY_NOTHING = {"LEAST_RTOL", "SEVERAL"}
+READ_BY_NOTHING: set[str] = set()
 MODULES = sorted({module for module, _, _ in constants.CONSTANTS})
 
 

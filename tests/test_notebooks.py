@@ -301,11 +301,11 @@ def printed_by(cell):
 
 
 def run_strictly(path):
-    """Run one notebook in a process of its own, with the options of pyproject.toml."""
+    """Run one notebook in a process of its own, with the options of the full command."""
     environment = {key: text for key, text in os.environ.items() if "XDIST" not in key}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "-n", "0", path.name]
-        + ["-p", "no:cacheprovider", f"--rootdir={path.parent}"],
+        [sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "--nbval"]
+        + ["--nbval-current-env", "-p", "no:cacheprovider", f"--rootdir={path.parent}", path.name],
         cwd=path.parent,
         env=environment,
         capture_output=True,

@@ -141,7 +141,7 @@ def test_the_version_stands_in_step():
 
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    newest = re.search(r"^## (\S+)", changelog, re.MULTILINE)[1]
+    newest = re.search(r"^## (\d\S+)", changelog, re.MULTILINE)[1]
     assert PROJECT["version"] == gradlab.__version__ == citation["version"] == newest
 
 

@@ -47,8 +47,6 @@ TINY = 1e-3  # of the median: an entry so small may be one whose size says nothi
 # A direction averages over its entries, so that single ones are truncated more: the step of the
 # direction is divided by this power of their number.
 SINGLE = 0.25
-SEVERAL = 1e3  # times: sizes further apart than that are of several units
-LEAST_RTOL = 1e-4  # to which a signature must fit
 RAW_ROUNDING = 64  # roundoffs in a complex step
 
 

@@ -162,7 +162,7 @@ def progress(lesson: str) -> None:
     --------
     >>> from gradlab import exercises
     >>> exercises.progress("01")  # doctest: +ELLIPSIS
-    0 of 3 exercises solved in this notebook.
+    0 of 5 exercises solved in this notebook.
       to do   1.1 Two nudges at once
       ...
     """

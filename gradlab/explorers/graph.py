@@ -37,6 +37,13 @@ def graph_explorer(dpi: float = DPI) -> Explorer:
     ----------
     dpi
         Pixels per inch of the picture: more for a projector, fewer for a slow line.
+
+    Examples
+    --------
+    >>> from gradlab import explorers
+    >>> explorer = explorers.graph_explorer()  # a widget: in a notebook it shows itself
+    >>> sorted(explorer.controls)
+    ['nudge', 'nudged', 'stop', 'what']
     """
     controls = {
         "nudged": selection("value to nudge", {name: name for name in NUDGED}, "W2[0, 0]"),

@@ -201,6 +201,14 @@ def shared_axis(
     -------
     Figure
         The three matrices with their numbers; what belongs to one sample has one shade and hatch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gradlab import plots
+    >>> page = plots.shared_axis(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
+    >>> "11" in [text.get_text() for text in page.axes[0].texts]
+    True
     """
     page, ax = figure(7.4, 2.6, layout=None)
     ax.set_position((0, 0, 1, 1))

@@ -120,6 +120,7 @@ CONSTANTS: tuple[tuple[str, str, str], ...] = (
     (ENTRIES, "FIRST_LOOKS", "chosen: one wrong entry is enough, and a look costs 22 evaluations"),
     (ENTRIES, "SHARP", "chosen: one entry may well bend that much more than its array"),
     (ENTRIES, "LONGER", "chosen: at 32 times the step rounding is 32 times less"),
+    (ENTRIES, "MATTERS", "that of the planted errors: no term below a thousandth is promised"),
     (ENTRIES, "TINY", "chosen: three decades below its neighbours"),
     (ENTRIES, "SINGLE", "chosen: between the power 0, of one entry, and 1/2, of many alike"),
     (ENTRIES, "RAW_ROUNDING", "chosen: no cancellation there, so the rounding of a sum"),
