@@ -276,6 +276,7 @@ def _report(array: _Array, sheet: _Sheet) -> ArrayReport:
 
 
 def _summed_up(array: _Array, sheet: _Sheet, verdict: Verdict) -> Verdict:
+    size = np.maximum(np.abs(array.gradient), np.abs(sheet.numeric))
     return of_array(
         verdict,
         array.gradient * array.units,
@@ -283,18 +284,18 @@ def _summed_up(array: _Array, sheet: _Sheet, verdict: Verdict) -> Verdict:
         sheet.doubt(array.gradient) * array.units,
         array.seen.answers,
         array.case.rounding_only,
-        _that_matter(array),
+        _that_matter(array) & ~(sheet.bars <= RESOLVED * size),
     )
 
 
-def _that_matter(array: _Array) -> np.ndarray | None:
+def _that_matter(array: _Array) -> np.ndarray:
     """The entries whose term, gradient times size, is no small part of the largest in the array.
 
     Their own size, not the unit that was found for them: an entry that is moved by very little does
     not matter the less. A loss with float32 in it cannot resolve single entries as well as that.
     """
     if array.case.noise.unit > HIDDEN:
-        return None
+        return np.zeros(array.gradient.shape, dtype=bool)
     with np.errstate(over="ignore", invalid="ignore"):
         terms = np.abs(array.gradient) * entry_units(array.point)
     terms = np.where(np.isfinite(terms), terms, 0.0)

@@ -193,7 +193,7 @@ def of_array(
     doubts: np.ndarray,
     answers: bool,
     rounding_only: bool,
-    each: np.ndarray | None = None,
+    unresolved: np.ndarray | bool = False,
 ) -> Verdict:
     """The verdict on an array, from the worst of its looks and from what they leave in doubt.
 
@@ -208,8 +208,9 @@ def of_array(
         Whether the loss changed by more than its rounding noise when the array was moved.
     rounding_only
         Whether the noise of the loss is no more than rounding.
-    each
-        A mask: the entries that matter so much that each has to be resolved by itself.
+    unresolved
+        A mask: the entries that matter so much that each has to be resolved by itself, and that the
+        differences do not resolve to a tenth.
     """
     if verdict not in (*PASSING, "undecided"):
         return verdict
@@ -220,10 +221,8 @@ def of_array(
         return "untested"
     if verdict == "undecided":
         return verdict
-    if each is not None:
-        size = np.maximum(np.abs(analytic), np.abs(numeric))
-        if np.any(each & ~(doubts <= RESOLVED * size)):
-            return "undecided"
+    if np.any(unresolved):
+        return "undecided"
     return verdict if resolved(analytic, numeric, doubts) else "undecided"
 
 
