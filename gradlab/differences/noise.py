@@ -147,6 +147,7 @@ def _difference_levels(values: np.ndarray) -> tuple[list[float], list[bool]]:
     return levels, signs
 
 
+@np.errstate(all="ignore")
 def loss_noise(loss: Loss, params: Params, center: float | None = None) -> Noise:
     """Measure the rounding noise of ``loss`` at ``params`` from its values on a short line.
 
